@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: MIT
+# slablab: see README.md. `make help` lists the targets.
+#
+#   CFG=release|debug|asan|tsan|coverage   which build; release lands in build/, the rest in build/CFG/
+#   CC=gcc|clang                           clang builds land in a folder of their own
+#   V=1                                    show commands
+
+CFG     ?= release
+VERSION := 0.1.0
+prefix  ?= /usr/local
+bindir  ?= $(prefix)/bin
+datadir ?= $(prefix)/share
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+compiler := $(if $(findstring clang,$(CC)),clang)
+variant  := $(strip $(compiler)$(if $(compiler),$(if $(filter-out release,$(CFG)),-))$(filter-out release,$(CFG)))
+BUILD    := build$(if $(variant),/$(variant))
+
+# ---- packages (the README's table says what each is for) ----
+packages_build := gcc libc6-dev make pkg-config libnuma-dev libhwloc-dev liburcu-dev libzstd-dev \
+                  libjansson-dev libarchive-dev libxxhash-dev
+packages_check := libcmocka-dev
+packages_demo  := gnuplot-nox libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4
+modules        := numa hwloc liburcu libzstd jansson libarchive libxxhash
+
+# ---- flags ----
+flags_release  := -O2 -g
+flags_debug    := -O1 -g3 -DSLABLAB_CHECKED
+flags_asan     := -O1 -g -DSLABLAB_CHECKED -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+flags_tsan     := -O1 -g -DSLABLAB_CHECKED -fsanitize=thread -fno-omit-frame-pointer
+flags_coverage := -O0 -g -DSLABLAB_CHECKED --coverage
+ifeq ($(flags_$(CFG)),)
+$(error CFG is '$(CFG)'; it can be release, debug, asan, tsan or coverage)
+endif
+
+module_cflags := $(shell pkg-config --cflags $(modules) 2>/dev/null)
+module_libs   := $(shell pkg-config --libs $(modules) 2>/dev/null)
+cmocka_cflags := $(shell pkg-config --cflags cmocka 2>/dev/null)
+cmocka_libs   := $(shell pkg-config --libs cmocka 2>/dev/null)
+
+CFLAGS  ?=
+all_cflags := -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -pthread -I. -I$(BUILD) \
+              $(flags_$(CFG)) $(module_cflags) $(CFLAGS)
+# -rdynamic is not asked for: a malloc opened with RTLD_LOCAL must not find names of ours.
+all_ldflags := -pthread $(flags_$(CFG)) $(LDFLAGS)
+all_libs    := $(module_libs) -ldl -lm
+
+ifeq ($(V),)
+quiet = @printf '  %-7s %s\n' $(1) $(2);
+endif
+
+# ---- what is built ----
+room_sources := $(wildcard sim/*.c allocators/*.c traces/*.c)
+tool_sources := $(wildcard tools/*.c)
+test_sources := $(wildcard tests/test_*.c)
+test_support := $(filter-out $(test_sources),$(wildcard tests/*.c))
+
+room_objects := $(room_sources:%.c=$(BUILD)/%.o)
+tool_objects := $(tool_sources:%.c=$(BUILD)/%.o)
+main_object  := $(BUILD)/tools/main.o
+support_objects := $(test_support:%.c=$(BUILD)/%.o)
+tests        := $(test_sources:tests/%.c=$(BUILD)/tests/%)
+
+.PHONY: all
+all: $(BUILD)/slablab
+
+$(BUILD)/slablab: $(tool_objects) $(room_objects)
+	$(call quiet,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(all_libs)
+
+$(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(support_objects) $(filter-out $(main_object),$(tool_objects)) $(room_objects)
+	$(call quiet,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(all_libs) $(cmocka_libs)
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call quiet,CC,$<)$(CC) $(all_cflags) $(if $(filter tests/%,$<),$(cmocka_cflags)) -MMD -MP -c -o $@ $<
+
+# Rewritten only when the command line changes, so that a change of flags rebuilds what it must.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(BUILD)
+	@echo '$(CC) $(all_cflags) $(all_ldflags)' | cmp -s - $@ || echo '$(CC) $(all_cflags) $(all_ldflags)' > $@
+
+$(BUILD)/version.h: FORCE
+	@mkdir -p $(BUILD)
+	@{ echo '#define SLABLAB_VERSION "$(VERSION)"'; \
+	   echo '#define SLABLAB_COMMIT "'"$$(git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)"'"'; \
+	   echo '#define SLABLAB_BUILD "$(CFG), '"$$($(CC) --version 2>/dev/null | head -n 1)"'"'; \
+	   echo '#define SLABLAB_DATADIR "$(datadir)/slablab"'; } > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+$(BUILD)/sim/result.o $(BUILD)/tools/main.o $(BUILD)/traces/import.o $(BUILD)/tools/cmd_plot.o: | $(BUILD)/version.h
+
+.PHONY: FORCE
+FORCE:
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+.PHONY: tests
+tests: $(BUILD)/slablab $(tests)
+
+# ---- packages ----
+# Installs what is missing on Debian and Ubuntu; elsewhere says what is wanted.
+.PHONY: deps
+deps:
+	@tools/install-packages $(packages_build) $(packages_check) $(packages_demo)
+
+.PHONY: deps-build deps-check deps-demo
+deps-build:
+	@tools/install-packages --if-missing $(packages_build)
+deps-check:
+	@tools/install-packages --if-missing $(packages_build) $(packages_check) $(packages_demo)
+deps-demo:
+	@tools/install-packages --if-missing $(packages_build) $(packages_demo)
+
+# ---- tests ----
+# Under five minutes on two cores. A second make, since pkg-config may have come only just now.
+.PHONY: check
+check: deps-check
+	@$(MAKE) --no-print-directory CFG=debug check-run
+
+.PHONY: check-run
+check-run: tests
+	@tests/run $(BUILD) $(tests)
+
+# The suite again under the sanitizers, valgrind, clang and in release: about half an hour.
+.PHONY: check-all
+check-all: deps-check
+	@tools/install-packages --if-missing clang valgrind libclang-rt-14-dev
+	@$(MAKE) --no-print-directory CFG=debug check-run
+	@$(MAKE) --no-print-directory CFG=release check-run
+	@$(MAKE) --no-print-directory CFG=debug CC=clang check-run
+	@$(MAKE) --no-print-directory CFG=asan check-run
+	@$(MAKE) --no-print-directory CFG=tsan check-run
+	@$(MAKE) --no-print-directory CFG=debug TEST_WRAPPER='valgrind -q --error-exitcode=99 --leak-check=full' check-run
+
+export TEST_WRAPPER
+
+# ---- the demonstration ----
+.PHONY: demo
+demo: deps-demo
+	@$(MAKE) --no-print-directory CFG=release demo-run
+
+.PHONY: demo-run
+demo-run: $(BUILD)/slablab
+	@tools/demo $(BUILD)/slablab demo
+
+# ---- speed: ratios measured side by side in one run ----
+.PHONY: bench
+bench: deps-demo
+	@$(MAKE) --no-print-directory CFG=release bench-run
+
+.PHONY: bench-run
+bench-run: $(BUILD)/slablab
+	@tools/bench $(BUILD)/slablab
+
+# ---- the rest ----
+.PHONY: install
+install: $(BUILD)/slablab
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(datadir)/slablab/plots $(DESTDIR)$(datadir)/slablab/samples
+	install -m 755 $(BUILD)/slablab $(DESTDIR)$(bindir)/slablab
+	install -m 644 tools/plots/* $(DESTDIR)$(datadir)/slablab/plots
+	install -m 644 traces/samples/* $(DESTDIR)$(datadir)/slablab/samples
+
+.PHONY: format
+format:
+	clang-format -i $(wildcard */*.c */*.h)
+
+.PHONY: clean
+clean:
+	rm -rf build demo
+
+.PHONY: help
+help:
+	@echo 'make            build $(BUILD)/slablab'
+	@echo 'make demo       install what is missing, build, replay the samples, sweep, plot, say where'
+	@echo 'make check      install what is missing, build, run the tests (under 5 minutes)'
+	@echo 'make check-all  the tests under sanitizers, valgrind, gcc and clang (about half an hour)'
+	@echo 'make bench      speed, as ratios measured side by side (about 2 minutes)'
+	@echo 'make deps       install the packages that are missing (Debian, Ubuntu)'
+	@echo 'make install    into $$(DESTDIR)$$(prefix), default /usr/local'
+	@echo 'make format     clang-format over all C'
+	@echo 'make clean      remove build/ and demo/'
+	@echo 'CFG=release|debug|asan|tsan|coverage and CC=gcc|clang choose the build'

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The page allocator that every design stands on: a 64-byte record per page, a buddy per node,
+ * per-CPU lists of single pages, page-granular virtual ranges, and boot memory for descriptors.
+ * One arena at one fixed address, so that addresses (and what hashes of them do) repeat from run
+ * to run. It knows nothing of slabs.
+ */
+#ifndef SLABLAB_SIM_PAGE_H
+#define SLABLAB_SIM_PAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <urcu/list.h>
+
+struct error;
+
+#define PAGE_SHIFT 12
+#define PAGE_SIZE  ((size_t)1 << PAGE_SHIFT)
+#define PAGE_MASK  (PAGE_SIZE - 1)
+
+#define PAGE_MAX_ORDER 10 /* largest buddy block: 4 MiB, as in Linux */
+#define PAGE_ANY_NODE  (-1)
+
+/*
+ * Where the arena lies: below where Linux puts position-independent programs and above all other
+ * mappings, inside what the address and thread sanitizers and valgrind leave to the program.
+ */
+#define PAGE_ARENA_BASE ((uintptr_t)0x550000000000)
+
+/*
+ * The record of one page. While a page is handed out the fields above the line belong to whom it
+ * was handed to (under that design's locks); below the line they are the page allocator's.
+ */
+struct page {
+    struct cds_list_head link; /* the owner's list */
+    void *owner;               /* the slab or cache the page belongs to */
+    void *freelist;            /* first free object */
+    uint32_t flags;            /* the owner's; bit_lock takes a bit of it */
+    uint32_t inuse;            /* objects handed out */
+    /* ---- */
+    uint32_t extent; /* pages in the free extent or buddy block that starts or ends here */
+    uint8_t state;   /* enum page_state */
+    uint8_t order;   /* of the buddy block that starts here */
+    uint16_t node;   /* home node */
+    uint64_t reserved[2];
+};
+_Static_assert(sizeof(struct page) == 64, "a page record is one cache line");
+
+enum page_state { PAGE_UNTOUCHED, PAGE_FREE, PAGE_LISTED /* on a CPU's list */, PAGE_HELD };
+
+extern struct page *page_map;    /* record of the arena's first page */
+extern uintptr_t page_arena_base; /* PAGE_ARENA_BASE, or where the system let us be */
+
+/* Record of the page that holds `address`, which must lie in the arena. */
+static inline struct page *page_of(const void *address)
+{
+    return &page_map[((uintptr_t)address - page_arena_base) >> PAGE_SHIFT];
+}
+
+static inline void *page_address(const struct page *page)
+{
+    return (void *)(page_arena_base + ((uintptr_t)(page - page_map) << PAGE_SHIFT));
+}
+
+static inline unsigned page_node(const void *address)
+{
+    return page_of(address)->node;
+}
+
+/* Is `address` inside the arena at all? */
+bool page_in_arena(const void *address);
+
+/*
+ * 2^order pages from `node` (PAGE_ANY_NODE: the calling CPU's, then the others in order of
+ * distance; a named node is strict). Contents are undefined. NULL: no memory, or the limit.
+ * Takes no lock for order 0 while the CPU's list has pages, a zone lock otherwise.
+ */
+void *page_alloc(unsigned order, int node);
+void page_free(void *address, unsigned order);
+
+/*
+ * `pages` contiguous pages of virtual space with memory behind them, any number; one lock (class
+ * `vmem`) for the whole address space. Nodes as in page_alloc.
+ */
+void *range_alloc(size_t pages, int node);
+void range_free(void *address, size_t pages);
+
+/*
+ * Boot memory: descriptors and tables that live beneath the caches (cache descriptors, per-CPU
+ * records). Cache-line aligned, zeroed, never moved; pages go back when nothing of it is left.
+ */
+void *boot_alloc(size_t size, int node);
+void boot_free(void *address, size_t size);
+
+struct page_config {
+    unsigned nr_nodes;
+    unsigned nr_cpus;
+    const unsigned *cpu_node; /* [nr_cpus] */
+    const int *os_node;       /* [nr_nodes] where to bind each node's memory; NULL: bind nothing */
+    size_t populate_bytes;    /* touched before page_init returns, shared out over the nodes */
+    size_t limit_bytes;       /* pages held at once, 0: no limit */
+    bool huge;                /* ask for transparent huge pages */
+};
+
+/*
+ * One arena a process at a time. page_init binds, populates and checks placement on sample pages
+ * (-EIO when memory is not where it was bound); page_exit unmaps all of it.
+ */
+int page_init(const struct page_config *config, struct error *error);
+void page_exit(void);
+
+struct page_statistics {
+    size_t held_bytes;       /* handed out now, boot memory included */
+    size_t peak_bytes;       /* most ever held at once; exact */
+    size_t listed_bytes;     /* resting on per-CPU lists (not held) */
+    size_t boot_bytes;       /* of held: pages of boot memory */
+    size_t late_bytes;       /* populated after page_init, so perhaps inside the clock */
+    size_t limit_failures;   /* requests refused by limit_bytes */
+    size_t arena_failures;   /* requests refused because the reserved addresses ran out */
+    size_t held_by_node[64]; /* bytes */
+    bool fixed_address;      /* the arena lies at PAGE_ARENA_BASE */
+    bool huge;               /* transparent huge pages were asked for and granted */
+    bool placement_checked;  /* the system could say where sample pages lie, and they are right */
+};
+/* Sums per-CPU counts: exact when no CPU is running. */
+void page_get_statistics(struct page_statistics *statistics);
+
+/* Starts a new peak from what is held now. Only when no CPU is running. */
+void page_reset_peak(void);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * CPUs, cores, caches and nodes of this host, of an XML export, or of a synthetic machine; and
+ * binding threads to them. The only user of hwloc.
+ */
+#ifndef SLABLAB_SIM_TOPOLOGY_H
+#define SLABLAB_SIM_TOPOLOGY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct error;
+struct topology;
+
+/* One processing unit. Logical numbers count from 0 in hwloc's order (neighbours are near). */
+struct topology_cpu {
+    unsigned os_index; /* the operating system's number */
+    unsigned core;
+    unsigned llc; /* last-level cache; the package's number where no cache is known */
+    unsigned package;
+    unsigned node; /* logical number of the nearest node with memory */
+};
+
+/* Each gives a topology that topology_destroy frees; errors: -EINVAL (what hwloc refused), -ENOMEM. */
+int topology_create_host(struct topology **topology, struct error *error);
+int topology_create_xml(const char *path, struct topology **topology, struct error *error);
+int topology_create_synthetic(const char *description, struct topology **topology,
+                              struct error *error);
+void topology_destroy(struct topology *topology);
+
+/* Is this the machine we run on? Binding to any other binds nothing, and hwloc does not say so. */
+bool topology_is_this_system(const struct topology *topology);
+
+unsigned topology_nr_cpus(const struct topology *topology);
+unsigned topology_nr_nodes(const struct topology *topology);
+const struct topology_cpu *topology_cpu(const struct topology *topology, unsigned cpu);
+unsigned topology_node_os_index(const struct topology *topology, unsigned node);
+
+/* As the firmware's table has it (10: local), or 10 / 20 for same / other node where it has none. */
+unsigned topology_distance(const struct topology *topology, unsigned from_node, unsigned to_node);
+
+/* One line for people and provenance, such as "1 package, 1 node, 1 L3, 2 cores, 2 CPUs". */
+const char *topology_describe(const struct topology *topology);
+
+enum binding_policy {
+    BINDING_COMPACT, /* fill a core, a cache, a node before the next */
+    BINDING_SCATTER, /* as far apart as the machine allows: nodes, then caches, then cores */
+    BINDING_NODE,    /* compact within one node */
+    BINDING_CPUS,    /* a list of operating-system CPU numbers */
+    BINDING_NONE     /* the user asked for no binding */
+};
+
+struct binding {
+    enum binding_policy policy;
+    unsigned node;     /* BINDING_NODE */
+    unsigned *os_cpus; /* BINDING_CPUS; owned, see binding_cleanup */
+    size_t nr_os_cpus;
+};
+
+/* "compact", "scatter", "node:K", "cpus:0,2-5", "none". */
+int binding_parse(const char *text, struct binding *binding, struct error *error);
+void binding_cleanup(struct binding *binding);
+
+/*
+ * Chooses a CPU for each of `workers` workers: cpus[i] is a logical CPU number. Workers beyond the
+ * CPUs that the policy allows are refused (-E2BIG, the sentence says how many there are) unless
+ * `oversubscribe`, which deals them out again from the start. BINDING_NONE deals compactly: it says
+ * which CPU a worker stands for, though nothing holds it there.
+ */
+int topology_place(const struct topology *topology, const struct binding *binding, unsigned workers,
+                   bool oversubscribe, unsigned *cpus, struct error *error);
+
+/*
+ * Binds the calling thread and asks the system whether it is so: -ENOSYS when the topology is not
+ * this system, -EIO when the binding did not hold.
+ */
+int topology_bind_thread(const struct topology *topology, unsigned cpu, struct error *error);
+
+/* Logical CPU on which the calling thread last ran, or -1 when it cannot be told. */
+int topology_last_cpu(const struct topology *topology);
+
+#endif

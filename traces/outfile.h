@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A file that is whole or not there: written beside its final name, synced, then renamed. Everything
+ * the program writes for keeps goes through here.
+ */
+#ifndef SLABLAB_TRACES_OUTFILE_H
+#define SLABLAB_TRACES_OUTFILE_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+struct error;
+
+struct outfile {
+    FILE *stream; /* write here */
+    char *path;
+    char *temporary; /* NULL: standard output */
+};
+
+/* "-" is standard output. Errors name the path. */
+int outfile_open(struct outfile *file, const char *path, struct error *error);
+/* Flushes, syncs file and folder, renames. On error nothing is left behind. */
+int outfile_commit(struct outfile *file, struct error *error);
+void outfile_discard(struct outfile *file);
+
+#endif

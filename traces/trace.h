@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A recorded allocation trace, as programs see it: read and written event by event in global order.
+ * The bytes are in FORMAT.md. Traces know nothing of allocators, threads or replay.
+ *
+ * A trace is a set of streams (one per recorded CPU or thread). Events come in one global order.
+ * Each allocation makes an object with an identity of its own; `object` numbers the objects that
+ * are live: a number is used again only after its object was freed, so it stays below the peak of
+ * live objects. A type says all that allocations of one kind share (cache, size, ...), so that an
+ * event is small.
+ */
+#ifndef SLABLAB_TRACES_TRACE_H
+#define SLABLAB_TRACES_TRACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct error;
+
+#define TRACE_UNTYPED   UINT32_MAX /* trace_type.cache of a kmalloc or malloc */
+#define TRACE_ANY_NODE  (-1)
+#define TRACE_MAX_BATCH 1024 /* objects in one bulk event */
+
+enum trace_op { TRACE_ALLOC, TRACE_FREE, TRACE_CACHE_CREATE, TRACE_CACHE_DESTROY, TRACE_OPS };
+
+/* Where an event comes from: seen, or put there by an importer to mend what was not seen. */
+enum trace_origin {
+    TRACE_RECORDED,
+    TRACE_PRELOADED, /* alloc: the object is older than the recording; all come before the rest */
+    TRACE_IMPLIED,   /* free: the address was handed out again, so it was freed untraced */
+    TRACE_INFERRED,  /* alloc: the address was freed again, so it was allocated untraced */
+    TRACE_ORIGINS
+};
+
+enum trace_type_flags {
+    TRACE_NO_WAIT = 1 << 0, /* may not sleep (GFP_ATOMIC, GFP_NOWAIT) */
+    TRACE_ZERO = 1 << 1     /* zeroed memory was asked for */
+};
+
+struct trace_type {
+    uint32_t cache;         /* index of a trace_cache, or TRACE_UNTYPED */
+    uint64_t size;          /* bytes requested */
+    uint64_t recorded_size; /* bytes the recorded allocator gave; 0: not recorded */
+    uint32_t align;         /* 0: not recorded */
+    int16_t node;           /* node asked for, or TRACE_ANY_NODE */
+    uint16_t flags;         /* enum trace_type_flags */
+};
+
+enum trace_cache_flags { TRACE_CACHE_MERGED = 1 << 0 /* one name for several caches, as seen */ };
+
+struct trace_cache {
+    const char *name;
+    uint64_t object_size; /* bytes a user of an object may use */
+    uint32_t align;       /* 0: not recorded */
+    uint32_t flags;
+};
+
+struct trace_stream {
+    const char *name; /* "cpu0", "tid 4711" */
+    uint64_t os_id;   /* the recorded CPU or thread number */
+};
+
+struct trace_event {
+    uint64_t time_ns;   /* since the start of the trace; never decreasing in global order */
+    uint32_t stream;    /* index of a trace_stream */
+    uint32_t type;      /* of the object, for frees too; cache index for CACHE_CREATE/DESTROY */
+    uint32_t object;    /* live number of the object */
+    uint32_t call_site; /* index into the call-site table, 0: not recorded */
+    uint16_t batch;     /* bulk: how many events of this bulk are left, this one included; else 1 */
+    uint8_t op;         /* enum trace_op */
+    uint8_t origin;     /* enum trace_origin */
+};
+
+/* What a recording lost and an importer mended: counts by cause. See info's keys in the README. */
+struct trace_repairs {
+    uint64_t null_frees;       /* dropped */
+    uint64_t implied_frees;    /* inserted */
+    uint64_t never_seen_frees; /* of objects older than the recording (or lost) */
+    uint64_t preloaded;        /* of never_seen_frees: got a preloaded alloc; the rest are dropped */
+    uint64_t refreed;          /* freed again with no alloc between: an alloc was inserted */
+    uint64_t lost_events;      /* as the recorder said */
+    uint64_t skipped_records;  /* lines or records that are no allocation event */
+};
+
+/* ---- reading ---- */
+
+struct trace_reader;
+
+/* "-" reads standard input. -EINVAL: not a trace, or damaged: file, byte offset, reason. */
+int trace_open(const char *path, struct trace_reader **reader, struct error *error);
+void trace_close(struct trace_reader *reader);
+
+/*
+ * The next events in global order, at most `capacity`; 0 at the end of a whole trace. A trace that
+ * breaks off or fails a checksum is an error, never a short success. Every rule of the format
+ * that later code relies on is checked here: frees are of live objects, indices are in range, time
+ * does not run backwards.
+ */
+ssize_t trace_read(struct trace_reader *reader, struct trace_event *events, size_t capacity,
+                   struct error *error);
+
+/*
+ * Tables, complete for all events read so far (they grow as definitions come before first use);
+ * pointers stay good until the next trace_read.
+ */
+const struct trace_stream *trace_streams(const struct trace_reader *reader, size_t *count);
+const struct trace_cache *trace_caches(const struct trace_reader *reader, size_t *count);
+const struct trace_type *trace_types(const struct trace_reader *reader, size_t *count);
+const char *const *trace_call_sites(const struct trace_reader *reader, size_t *count);
+
+/* After the last event: repairs, per-cache repairs, and the digest of the content. */
+const struct trace_repairs *trace_get_repairs(const struct trace_reader *reader);
+/* Same, of one cache; the last index + 1 is untyped; NULL beyond. */
+const struct trace_repairs *trace_get_cache_repairs(const struct trace_reader *reader,
+                                                    uint32_t cache);
+/* 32 hex digits over all the content of the file; known after the last event. */
+const char *trace_digest(const struct trace_reader *reader);
+/* Provenance as a JSON object text: what was imported, by which version. No clock, no host name:
+ * importing the same input again gives the same bytes. */
+const char *trace_provenance(const struct trace_reader *reader);
+
+/* ---- writing ---- */
+
+struct trace_writer;
+
+/*
+ * Writes to a temporary file beside `path`; trace_commit finishes, syncs and renames it;
+ * trace_discard leaves no trace of it. "-" is standard output. `provenance` is a JSON object.
+ */
+int trace_create(const char *path, const char *provenance, struct trace_writer **writer,
+                 struct error *error);
+int trace_commit(struct trace_writer *writer, struct error *error); /* frees the writer, always */
+void trace_discard(struct trace_writer *writer);
+
+/* Each returns the new index (equal definitions get one index) or a negative errno. */
+int64_t trace_add_stream(struct trace_writer *writer, const char *name, uint64_t os_id);
+int64_t trace_add_cache(struct trace_writer *writer, const struct trace_cache *cache);
+int64_t trace_add_type(struct trace_writer *writer, const struct trace_type *type);
+int64_t trace_add_call_site(struct trace_writer *writer, const char *name);
+
+/*
+ * Appends one event. `object` is the caller's own live number under the rule above (the writer
+ * renumbers); `type` of a free is ignored. -EINVAL when the event breaks a rule of the format.
+ */
+int trace_write(struct trace_writer *writer, const struct trace_event *event, struct error *error);
+
+/* Totals and per-cache (indexed as trace_get_cache_repairs; may be NULL); before commit. */
+void trace_set_repairs(struct trace_writer *writer, const struct trace_repairs *total,
+                       const struct trace_repairs *by_cache, size_t nr_by_cache);
+
+#endif
