@@ -21,16 +21,20 @@ int error_set(struct error *error, int code, const char *format, ...)
 int error_prefix(struct error *error, int code, const char *format, ...)
 {
     if (error) {
-        char sentence[sizeof error->text];
+        struct error sentence = *error;
+        size_t used, room, length = strlen(sentence.text);
         va_list args;
-        int used;
 
-        memcpy(sentence, error->text, sizeof sentence);
         va_start(args, format);
-        used = vsnprintf(error->text, sizeof error->text, format, args);
+        vsnprintf(error->text, sizeof error->text - 2, format, args);
         va_end(args);
-        if (used >= 0 && (size_t)used < sizeof error->text)
-            snprintf(error->text + used, sizeof error->text - (size_t)used, ": %s", sentence);
+        used = strlen(error->text);
+        memcpy(error->text + used, ": ", 3);
+        used += 2;
+        room = sizeof error->text - used - 1;
+        length = length < room ? length : room;
+        memcpy(error->text + used, sentence.text, length);
+        error->text[used + length] = '\0';
     }
     return code;
 }
