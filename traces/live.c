@@ -24,6 +24,7 @@ void live_cleanup(struct live *live)
     free(live->objects);
     free(live->recent);
     free(live->caches);
+    free(live->type_caches);
     *live = (struct live){0};
 }
 
@@ -60,6 +61,21 @@ int live_reserve_caches(struct live *live, size_t caches)
     memset(grown + live->nr_caches, 0, (size - live->nr_caches) * sizeof *grown);
     live->caches = grown;
     live->nr_caches = size;
+    return 0;
+}
+
+int live_add_type(struct live *live, uint32_t cache)
+{
+    if (live->nr_types == live->room_types) {
+        size_t room = 2 * live->room_types + 16;
+        uint32_t *grown = reallocarray(live->type_caches, room, sizeof *grown);
+
+        if (!grown)
+            return -ENOMEM;
+        live->type_caches = grown;
+        live->room_types = room;
+    }
+    live->type_caches[live->nr_types++] = cache + 1; /* TRACE_UNTYPED: 0 */
     return 0;
 }
 

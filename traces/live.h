@@ -19,9 +19,8 @@ enum { LIVE_RECENT = 1 << 16 };
 #define LIVE_NONE UINT32_MAX
 
 struct live_object {
-    uint64_t birth; /* allocations up to and including its own; 0: not live */
+    uint32_t birth; /* low half of live.births at its allocation, never 0; 0: not live */
     uint32_t type;  /* not live: the number freed before this one, or LIVE_NONE */
-    uint32_t cache; /* index into `caches`: 0 untyped, else the cache's index + 1 */
 };
 
 /* What was seen of a cache, besides its live objects. */
@@ -39,13 +38,15 @@ struct live_cache {
 struct live {
     struct live_object *objects; /* by number; the first `peak` are in use */
     size_t capacity;
-    uint32_t peak;      /* live objects at most so far, so also the next new number */
-    uint32_t last_free; /* the number freed last, or LIVE_NONE */
-    uint64_t count;     /* live objects */
-    uint64_t births;    /* allocations so far */
-    uint32_t *recent;   /* number of the allocation with birth b at [b % LIVE_RECENT] */
-    struct live_cache *caches;
-    size_t nr_caches; /* untyped included */
+    uint32_t peak;             /* live objects at most so far, so also the next new number */
+    uint32_t last_free;        /* the number freed last, or LIVE_NONE */
+    uint64_t count;            /* live objects */
+    uint64_t births;           /* allocations so far; skips what has 0 in its low half */
+    uint32_t *recent;          /* number of the allocation with birth b at [b % LIVE_RECENT] */
+    struct live_cache *caches; /* 0 untyped, then by the cache's index + 1 */
+    size_t nr_caches;          /* untyped included */
+    uint32_t *type_caches;     /* place in `caches`, by type */
+    size_t nr_types, room_types;
 };
 
 int live_init(struct live *live);
@@ -54,50 +55,55 @@ void live_cleanup(struct live *live);
 int live_reserve(struct live *live, size_t more);
 /* Room for caches with indices below `caches`; the rest of live relies on it. */
 int live_reserve_caches(struct live *live, size_t caches);
+/* The next type is of this cache (TRACE_UNTYPED or an index). */
+int live_add_type(struct live *live, uint32_t cache);
 
 /* NULL, or the rule that a creation or destruction of this cache (index + 1) would break. */
 const char *live_create_cache(struct live *live, uint32_t cache);
 const char *live_destroy_cache(struct live *live, uint32_t cache);
 
 /* A new object's number, or LIVE_NONE if its cache is destroyed. */
-static inline uint32_t live_alloc(struct live *live, uint32_t type, uint32_t cache)
+static inline uint32_t live_alloc(struct live *live, uint32_t type)
 {
-    struct live_cache *owner = &live->caches[cache];
+    struct live_cache *cache = &live->caches[live->type_caches[type]];
     uint32_t number = live->last_free;
-    struct live_object *object;
 
-    if (__builtin_expect(owner->flags & LIVE_CACHE_DESTROYED, 0))
+    if (__builtin_expect(cache->flags & LIVE_CACHE_DESTROYED, 0))
         return LIVE_NONE;
-    owner->flags |= LIVE_CACHE_USED;
-    owner->objects++;
-    if (number == LIVE_NONE) {
+    cache->flags |= LIVE_CACHE_USED;
+    cache->objects++;
+    if (number == LIVE_NONE)
         number = live->peak++;
-        object = &live->objects[number];
-    } else {
-        object = &live->objects[number];
-        live->last_free = object->type;
-    }
+    else
+        live->last_free = live->objects[number].type;
     live->count++;
-    *object = (struct live_object){++live->births, type, cache};
+    live->births++;
+    live->births += (uint32_t)live->births == 0;
+    live->objects[number] = (struct live_object){(uint32_t)live->births, type};
     live->recent[live->births % LIVE_RECENT] = number;
     return number;
 }
 
-/* Of a live object: the births since its own, which name it in a free if below LIVE_RECENT. */
-static inline uint64_t live_age(const struct live *live, uint32_t number)
-{
-    return live->births - live->objects[number].birth;
-}
-
-/* The live object of this age, or LIVE_NONE. */
+/*
+ * The live object of this age (below LIVE_RECENT), or LIVE_NONE. Half a birth is enough: what took
+ * this number after the allocation in the ring did so less than LIVE_RECENT births ago.
+ */
 static inline uint32_t live_find(const struct live *live, uint32_t age)
 {
     uint64_t birth = live->births - age;
     uint32_t number = live->recent[birth % LIVE_RECENT];
 
-    if (__builtin_expect(age >= live->births || live->objects[number].birth != birth, 0))
+    if (__builtin_expect(age >= live->births || live->objects[number].birth != (uint32_t)birth, 0))
         return LIVE_NONE;
     return number;
+}
+
+/* The age that names this live object in a free; LIVE_RECENT if it is too old to have one. */
+static inline uint32_t live_age(const struct live *live, uint32_t number)
+{
+    uint32_t age = (uint32_t)live->births - live->objects[number].birth;
+
+    return age < LIVE_RECENT && live_find(live, age) == number ? age : LIVE_RECENT;
 }
 
 static inline bool live_is(const struct live *live, uint32_t number)
@@ -108,13 +114,11 @@ static inline bool live_is(const struct live *live, uint32_t number)
 /* Frees a live object; its type is what it was. */
 static inline uint32_t live_free(struct live *live, uint32_t number)
 {
-    struct live_object *object = &live->objects[number];
-    uint32_t type = object->type;
+    uint32_t type = live->objects[number].type;
 
-    live->caches[object->cache].objects--;
+    live->caches[live->type_caches[type]].objects--;
     live->count--;
-    object->birth = 0;
-    object->type = live->last_free;
+    live->objects[number] = (struct live_object){0, live->last_free};
     live->last_free = number;
     return type;
 }

@@ -111,10 +111,43 @@ static void slt_sink_pad(struct bytes *stored, size_t payload_bytes)
     }
 }
 
-int slt_sink_block(struct slt_sink *sink, uint32_t kind, const struct bytes *payload,
-                   uint64_t first_event, uint64_t time_ns)
+/* Appends one zstd frame. */
+static int slt_sink_compress(struct slt_sink *sink, const uint8_t *data, size_t length)
 {
-    size_t bound = ZSTD_compressBound(payload->length), length;
+    size_t bound = ZSTD_compressBound(length), compressed;
+    uint8_t *at = bytes_reserve(&sink->stored, bound);
+
+    if (!at)
+        return -ENOMEM;
+    compressed = ZSTD_compress2(sink->zstd, at, bound, data, length);
+    if (ZSTD_isError(compressed))
+        return -ENOMEM;
+    sink->stored.length += compressed;
+    return 0;
+}
+
+static int slt_sink_compress_parts(struct slt_sink *sink, const struct bytes *payload,
+                                   const size_t *cuts, size_t nr_cuts)
+{
+    size_t start = 0;
+
+    sink->stored.length = 0;
+    for (size_t part = 0; part <= nr_cuts; part++) {
+        size_t end = part < nr_cuts ? cuts[part] : payload->length;
+        int code = 0;
+
+        if (end > start || !payload->length)
+            code = slt_sink_compress(sink, payload->data + start, end - start);
+        if (code)
+            return code;
+        start = end;
+    }
+    return 0;
+}
+
+int slt_sink_block(struct slt_sink *sink, uint32_t kind, const struct bytes *payload,
+                   uint64_t first_event, uint64_t time_ns, const size_t *cuts, size_t nr_cuts)
+{
     uint8_t header[SLT_BLOCK_BYTES];
     int code;
 
@@ -122,13 +155,9 @@ int slt_sink_block(struct slt_sink *sink, uint32_t kind, const struct bytes *pay
         return -ENOMEM;
     if (payload->length > SLT_MAX_RAW)
         return -EFBIG;
-    sink->stored.length = 0;
-    if (!bytes_reserve(&sink->stored, bound))
-        return -ENOMEM;
-    length = ZSTD_compress2(sink->zstd, sink->stored.data, bound, payload->data, payload->length);
-    if (ZSTD_isError(length))
-        return -ENOMEM;
-    sink->stored.length = length;
+    code = slt_sink_compress_parts(sink, payload, cuts, nr_cuts);
+    if (code)
+        return code;
     slt_sink_pad(&sink->stored, payload->length);
     slt_frame_add(&sink->frame, kind, payload, first_event, time_ns);
     if (sink->stored.failed || sink->frame.index.failed)
@@ -151,7 +180,7 @@ int slt_sink_finish(struct slt_sink *sink, uint8_t footer[SLT_FOOTER_BYTES])
     uint64_t index_offset = sink->frame.offset;
     int code = slt_sink_block(sink, SLT_BLOCK_INDEX, &sink->frame.index,
                               load_u64(footer + SLT_FOOTER_EVENTS),
-                              load_u64(footer + SLT_FOOTER_DURATION));
+                              load_u64(footer + SLT_FOOTER_DURATION), NULL, 0);
 
     if (code)
         return code;

@@ -36,8 +36,12 @@ struct slt_sink {
 
 /* All return 0 or a negative errno; the sink says nothing in words, it has no name. */
 int slt_sink_open(struct slt_sink *sink, FILE *stream);
+/*
+ * The parts of the payload between `cuts` (ascending offsets) are compressed each by itself, since
+ * unlike parts spoil each other's statistics; a reader need not know.
+ */
 int slt_sink_block(struct slt_sink *sink, uint32_t kind, const struct bytes *payload,
-                   uint64_t first_event, uint64_t time_ns);
+                   uint64_t first_event, uint64_t time_ns, const size_t *cuts, size_t nr_cuts);
 /* The index block, then the footer, of which the caller filled what counts the trace. */
 int slt_sink_finish(struct slt_sink *sink, uint8_t footer[SLT_FOOTER_BYTES]);
 void slt_sink_close(struct slt_sink *sink);

@@ -88,7 +88,7 @@ static uint16_t slt_builder_kind(struct slt_builder *builder, const struct trace
     return (uint16_t)builder->kinds++;
 }
 
-int slt_builder_add(struct slt_builder *builder, const struct trace_event *event, uint64_t age,
+int slt_builder_add(struct slt_builder *builder, const struct trace_event *event, uint32_t age,
                     uint32_t number)
 {
     uint32_t at = builder->count;
@@ -179,7 +179,7 @@ static uint32_t slt_put_times(uint8_t *at, const struct slt_builder *builder, ui
     return nr_wide;
 }
 
-void slt_builder_finish(struct slt_builder *builder, struct bytes *payload)
+void slt_builder_finish(struct slt_builder *builder, struct bytes *payload, size_t cuts[SLT_CUTS])
 {
     uint32_t count = builder->count, references = builder->references;
     uint64_t unit = slt_builder_unit(builder);
@@ -195,9 +195,15 @@ void slt_builder_finish(struct slt_builder *builder, struct bytes *payload)
     at += builder->kind_table.length;
     memset(head, 0, SLT_EVENTS_BYTES);
     store_u32(head + SLT_EVENTS_WIDE_TIMES, slt_put_times(at, builder, unit, &wide_times));
+    cuts[0] = (size_t)(at - payload->data);
     at = slt_put_u16(at + 2 * (size_t)count, builder->stream, count);
+    cuts[1] = cuts[0] + 2 * (size_t)count; /* streams */
+    cuts[2] = (size_t)(at - payload->data);
     at = slt_put_u16(at, builder->kind, count);
+    cuts[3] = (size_t)(at - payload->data);
     at = slt_put_u16(at, builder->reference, references);
+    cuts[4] = cuts[3] + references; /* high bytes */
+    cuts[5] = (size_t)(at - payload->data);
     if (builder->sites)
         at = slt_put_u32(at, builder->site, count);
     store_u32(head + SLT_EVENTS_COUNT, count);

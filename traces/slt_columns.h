@@ -23,6 +23,8 @@ bool slt_origin_is_valid(enum trace_op op, enum trace_origin origin);
 
 /* ---- writing ---- */
 
+enum { SLT_CUTS = 6 };
+
 struct slt_builder {
     uint32_t count;
     uint32_t references;
@@ -45,10 +47,10 @@ struct slt_builder {
 int slt_builder_init(struct slt_builder *builder);
 void slt_builder_cleanup(struct slt_builder *builder);
 /* `age` of a free's object, and its number in case the age is too large to be named. */
-int slt_builder_add(struct slt_builder *builder, const struct trace_event *event, uint64_t age,
+int slt_builder_add(struct slt_builder *builder, const struct trace_event *event, uint32_t age,
                     uint32_t number);
-/* Appends the payload and begins anew. */
-void slt_builder_finish(struct slt_builder *builder, struct bytes *payload);
+/* Appends the payload and begins anew; `cuts` gets the offsets where a column begins. */
+void slt_builder_finish(struct slt_builder *builder, struct bytes *payload, size_t cuts[SLT_CUTS]);
 
 /* ---- reading ---- */
 

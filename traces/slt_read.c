@@ -25,10 +25,9 @@ struct trace_reader {
     struct slt_read_kind {
         uint8_t op, origin;
         uint32_t type;
-        uint32_t cache; /* as live wants it */
-    } * kinds;          /* of that block, SLT_MAX_EVENTS at most */
-    uint32_t nr_kinds;  /* allocated */
-    uint32_t at;        /* next event, reference ... in that block */
+    } * kinds;         /* of that block, SLT_MAX_EVENTS at most */
+    uint32_t nr_kinds; /* allocated */
+    uint32_t at;       /* next event, reference ... in that block */
     uint32_t at_reference, at_wide_time, at_wide_reference, at_batch;
 
     uint64_t events, frees; /* read so far */
@@ -104,15 +103,25 @@ static const char *slt_read_kinds(struct trace_reader *reader, bool *preloads)
         struct slt_kind kind = slt_columns_kind(&reader->columns, i);
         struct slt_read_kind *read = &reader->kinds[i];
 
-        *read = (struct slt_read_kind){kind.op, kind.origin, kind.type, 0};
+        *read = (struct slt_read_kind){kind.op, kind.origin, kind.type};
         *preloads |= kind.origin == TRACE_PRELOADED;
         if (kind.op == TRACE_FREE)
             continue;
         if (kind.type >= (kind.op == TRACE_ALLOC ? tables->nr_types : tables->nr_caches))
             return "an event's type or cache is not defined before it";
-        read->cache = (kind.op == TRACE_ALLOC ? tables->types[kind.type].cache : kind.type) + 1;
     }
     return NULL;
+}
+
+/* What was defined since the last block of events. */
+static int slt_read_types(struct trace_reader *reader)
+{
+    const struct slt_tables *tables = &reader->tables;
+    int code = live_reserve_caches(&reader->live, tables->nr_caches);
+
+    while (!code && reader->live.nr_types < tables->nr_types)
+        code = live_add_type(&reader->live, tables->types[reader->live.nr_types].cache);
+    return code;
 }
 
 /* Preloaded objects come before all else. */
@@ -173,8 +182,7 @@ static int slt_read_events(struct trace_reader *reader, struct error *error)
         reader->nr_kinds = columns->kinds;
         reader->kinds = malloc(reader->nr_kinds * sizeof *reader->kinds);
     }
-    if (!reader->kinds || live_reserve(&reader->live, columns->count) ||
-        live_reserve_caches(&reader->live, reader->tables.nr_caches))
+    if (!reader->kinds || live_reserve(&reader->live, columns->count) || slt_read_types(reader))
         return error_set(error, ENOMEM, "%s: %s", reader->name, strerror(ENOMEM));
     wrong = slt_read_kinds(reader, &preloads);
     if (!wrong)
@@ -199,7 +207,7 @@ static int slt_read_end(struct trace_reader *reader, struct error *error)
     const struct slt_tables *tables = &reader->tables;
 
     if (load_u64(footer + SLT_FOOTER_EVENTS) != reader->events ||
-        load_u64(footer + SLT_FOOTER_ALLOCS) != reader->live.births ||
+        load_u64(footer + SLT_FOOTER_ALLOCS) != reader->live.count + reader->frees ||
         load_u64(footer + SLT_FOOTER_FREES) != reader->frees ||
         load_u64(footer + SLT_FOOTER_PEAK_LIVE) != reader->live.peak ||
         load_u64(footer + SLT_FOOTER_DURATION) != reader->time_ns ||
@@ -246,62 +254,82 @@ static int slt_read_block(struct trace_reader *reader, struct error *error)
 
 /* ---- events ---- */
 
+/* Where the loop below is. Not in the reader: what it points to could alias it at every store. */
+struct slt_position {
+    struct live live;
+    struct slt_columns columns;
+    uint32_t reference, wide_reference;
+};
+
 /* The object that the next reference names, or LIVE_NONE. */
-static inline uint32_t slt_read_reference(struct trace_reader *reader)
+static inline uint32_t slt_read_reference(struct slt_position *position)
 {
-    const struct slt_columns *columns = &reader->columns;
+    const struct slt_columns *columns = &position->columns;
     uint32_t age, number;
 
-    if (__builtin_expect(reader->at_reference == columns->references, 0))
+    if (__builtin_expect(position->reference == columns->references, 0))
         return LIVE_NONE;
-    age = slt_u16(columns->reference, reader->at_reference++);
+    age = slt_u16(columns->reference, position->reference++);
     if (__builtin_expect(age != SLT_WIDE, 1))
-        return live_find(&reader->live, age);
-    if (reader->at_wide_reference == columns->wide_references)
+        return live_find(&position->live, age);
+    if (position->wide_reference == columns->wide_references)
         return LIVE_NONE;
-    number = load_u32(columns->wide_reference + (size_t)reader->at_wide_reference++ * 4);
-    return live_is(&reader->live, number) ? number : LIVE_NONE;
+    number = load_u32(columns->wide_reference +
+                      (size_t)position->wide_reference++ * SLT_WIDE_REFERENCE_BYTES);
+    return live_is(&position->live, number) ? number : LIVE_NONE;
 }
 
-/* Everything but time, batch and call site. */
-static const char *slt_read_operations(struct trace_reader *reader, struct trace_event *events,
-                                       uint32_t count)
+static const char *slt_read_cache_event(struct trace_reader *reader,
+                                        const struct slt_read_kind *kind)
 {
-    const struct slt_columns *columns = &reader->columns;
-    struct live *live = &reader->live;
+    return kind->op == TRACE_CACHE_CREATE ? live_create_cache(&reader->live, kind->type + 1)
+                                          : live_destroy_cache(&reader->live, kind->type + 1);
+}
 
-    for (uint32_t i = 0; i < count; i++, reader->events++) {
-        uint32_t at = reader->at + i;
-        const struct slt_read_kind *kind = &reader->kinds[slt_u16(columns->kind, at)];
-        struct trace_event *event = &events[i];
+/* Everything but time, batch and call site. `done` events were good. */
+static const char *slt_read_operations(struct trace_reader *reader, struct trace_event *events,
+                                       uint32_t count, uint32_t *done)
+{
+    struct slt_position position = {.live = reader->live,
+                                    .columns = reader->columns,
+                                    .reference = reader->at_reference,
+                                    .wide_reference = reader->at_wide_reference};
+    const struct slt_read_kind *kinds = reader->kinds;
+    uint32_t i, start = reader->at;
+    const char *wrong = NULL;
+
+    for (i = 0; i < count; i++) {
+        const struct slt_read_kind *kind = &kinds[slt_u16(position.columns.kind, start + i)];
         uint32_t number = 0, type = kind->type;
-        const char *wrong;
 
         if (kind->op == TRACE_ALLOC) {
-            number = live_alloc(live, type, kind->cache);
-            if (number == LIVE_NONE)
-                return "an object is allocated from a destroyed cache";
+            number = live_alloc(&position.live, type);
+            if (__builtin_expect(number == LIVE_NONE, 0))
+                wrong = "an object is allocated from a destroyed cache";
         } else if (kind->op == TRACE_FREE) {
-            number = slt_read_reference(reader);
-            if (number == LIVE_NONE)
-                return "an object is freed that is not live";
-            type = live_free(live, number);
-            reader->frees++;
+            number = slt_read_reference(&position);
+            if (__builtin_expect(number == LIVE_NONE, 0))
+                wrong = "an object is freed that is not live";
+            else
+                type = live_free(&position.live, number);
         } else {
-            wrong = kind->op == TRACE_CACHE_CREATE ? live_create_cache(live, kind->cache)
-                                                   : live_destroy_cache(live, kind->cache);
-            if (wrong)
-                return wrong;
+            wrong = slt_read_cache_event(reader, kind);
         }
-        event->stream = slt_u16(columns->stream, at);
-        event->type = type;
-        event->object = number;
-        event->call_site = 0;
-        event->batch = 1;
-        event->op = kind->op;
-        event->origin = kind->origin;
+        if (__builtin_expect(wrong != NULL, 0))
+            break;
+        events[i] = (struct trace_event){.stream = slt_u16(position.columns.stream, start + i),
+                                         .type = type,
+                                         .object = number,
+                                         .batch = 1,
+                                         .op = kind->op,
+                                         .origin = kind->origin};
     }
-    return NULL;
+    reader->live = position.live;
+    reader->frees += position.reference - reader->at_reference;
+    reader->at_reference = position.reference;
+    reader->at_wide_reference = position.wide_reference;
+    *done = i;
+    return wrong;
 }
 
 static void slt_read_times(struct trace_reader *reader, struct trace_event *events, uint32_t count)
@@ -344,7 +372,7 @@ static ssize_t slt_read_some(struct trace_reader *reader, struct trace_event *ev
 {
     const struct slt_columns *columns = &reader->columns;
     const char *wrong;
-    uint32_t count;
+    uint32_t count, done;
     int code = slt_read_block(reader, error);
 
     if (code <= 0)
@@ -352,7 +380,8 @@ static ssize_t slt_read_some(struct trace_reader *reader, struct trace_event *ev
     count = columns->count - reader->at;
     if (count > capacity)
         count = (uint32_t)capacity;
-    wrong = slt_read_operations(reader, events, count);
+    wrong = slt_read_operations(reader, events, count, &done);
+    reader->events += done;
     if (wrong)
         return slt_wrong_event(reader, error, wrong);
     slt_read_times(reader, events, count);

@@ -47,7 +47,7 @@ static int slt_flush_records(struct trace_writer *writer)
     if (!writer->records.length)
         return writer->records.failed ? -ENOMEM : 0;
     code = slt_sink_block(&writer->sink, SLT_BLOCK_RECORDS, &writer->records, writer->events,
-                          writer->last.time_ns);
+                          writer->last.time_ns, NULL, 0);
     writer->records.length = 0;
     return code;
 }
@@ -123,7 +123,6 @@ int64_t trace_add_cache(struct trace_writer *writer, const struct trace_cache *c
 int64_t trace_add_type(struct trace_writer *writer, const struct trace_type *type)
 {
     size_t before = writer->types.count;
-    uint32_t *type_caches;
     int64_t number;
 
     if (type->node < TRACE_ANY_NODE ||
@@ -139,12 +138,7 @@ int64_t trace_add_type(struct trace_writer *writer, const struct trace_type *typ
     number = slt_define(writer, SLT_RECORD_TYPE, &writer->types);
     if (number < 0 || writer->types.count == before)
         return number;
-    type_caches = reallocarray(writer->type_caches, writer->types.capacity, sizeof *type_caches);
-    if (!type_caches)
-        return -ENOMEM;
-    writer->type_caches = type_caches;
-    type_caches[number] = type->cache + 1;
-    return number;
+    return live_add_type(&writer->live, type->cache) ? -ENOMEM : number;
 }
 
 int64_t trace_add_call_site(struct trace_writer *writer, const char *name)
@@ -165,6 +159,7 @@ static int slt_flush_events(struct trace_writer *writer)
 {
     uint32_t count = writer->builder.count;
     uint64_t time_ns = writer->builder.first_time_ns;
+    size_t cuts[SLT_CUTS];
     int code;
 
     if (!count)
@@ -173,9 +168,9 @@ static int slt_flush_events(struct trace_writer *writer)
     if (code)
         return code;
     writer->payload.length = 0;
-    slt_builder_finish(&writer->builder, &writer->payload);
+    slt_builder_finish(&writer->builder, &writer->payload, cuts);
     return slt_sink_block(&writer->sink, SLT_BLOCK_EVENTS, &writer->payload, writer->events - count,
-                          time_ns);
+                          time_ns, cuts, SLT_CUTS);
 }
 
 static const char *slt_check_bulk(const struct trace_writer *writer,
@@ -230,7 +225,7 @@ static const char *slt_write_alloc(struct trace_writer *writer, const struct tra
         return "an object is allocated twice";
     if (event->object >= writer->live.peak && event->object > writer->live.count)
         return "an object's number is above the peak of live objects";
-    number = live_alloc(&writer->live, event->type, writer->type_caches[event->type]);
+    number = live_alloc(&writer->live, event->type);
     if (number == LIVE_NONE)
         return "an object is allocated from a destroyed cache";
     writer->numbers[event->object] = number;
@@ -260,7 +255,7 @@ static int slt_writer_reserve(struct trace_writer *writer)
 /* Does to `live` what the event does; for a free, gives what the builder must know of the object.
  */
 static const char *slt_apply(struct trace_writer *writer, const struct trace_event *event,
-                             uint64_t *age, uint32_t *number)
+                             uint32_t *age, uint32_t *number)
 {
     switch ((enum trace_op)event->op) {
     case TRACE_ALLOC:
@@ -285,8 +280,7 @@ int trace_write(struct trace_writer *writer, const struct trace_event *event, st
 {
     const char *name = writer->file.path;
     const char *wrong = slt_check_event(writer, event);
-    uint64_t age = 0;
-    uint32_t number = 0;
+    uint32_t age = 0, number = 0;
     int code;
 
     if (!wrong && slt_writer_reserve(writer))
@@ -382,7 +376,7 @@ static int slt_put_footer(struct trace_writer *writer)
     uint8_t footer[SLT_FOOTER_BYTES] = {0};
 
     store_u64(footer + SLT_FOOTER_EVENTS, writer->events);
-    store_u64(footer + SLT_FOOTER_ALLOCS, writer->live.births);
+    store_u64(footer + SLT_FOOTER_ALLOCS, writer->live.count + writer->frees);
     store_u64(footer + SLT_FOOTER_FREES, writer->frees);
     store_u64(footer + SLT_FOOTER_PEAK_LIVE, writer->live.peak);
     store_u64(footer + SLT_FOOTER_DURATION, writer->last.time_ns);
@@ -405,7 +399,6 @@ static void slt_writer_free(struct trace_writer *writer)
     bytes_cleanup(&writer->records);
     bytes_cleanup(&writer->body);
     bytes_cleanup(&writer->payload);
-    free(writer->type_caches);
     free(writer->cache_repairs);
     free(writer->numbers);
     free(writer->provenance);
