@@ -85,6 +85,8 @@ int outfile_open(struct outfile *file, const char *path, struct error *error)
         return error_set(error, ENOMEM, "%s: %s", path, strerror(ENOMEM));
     if (!strcmp(path, "-"))
         code = outfile_open_standard(file, error);
+    else if (!*path)
+        code = error_set(error, ENOENT, "the name of the file to write is empty");
     else if (stat(path, &status))
         code = outfile_open_beside(file, error);
     else if (S_ISDIR(status.st_mode))
