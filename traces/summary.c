@@ -16,15 +16,19 @@ struct summary_object {
     uint32_t origin;
 };
 
+struct summary_row {
+    uint64_t live;     /* objects */
+    uint64_t inferred; /* allocations */
+};
+
 struct summary_pass {
     struct trace_reader *reader;
     struct trace_summary *summary;
     struct summary_object *objects;
     size_t nr_objects;
-    uint64_t *live; /* objects of each cache, in the order of summary->caches but untyped first */
+    struct summary_row *rows; /* of each cache, untyped first */
     size_t room_caches, room_streams;
     uint64_t live_objects, live_bytes;
-    uint64_t inferred;
 };
 
 /* Room for `count` zeroed entries; 0 or -ENOMEM. */
@@ -52,7 +56,7 @@ static int summary_reserve(struct summary_pass *pass)
         size_t room = 2 * caches + 1;
 
         if (summary_grow(&summary->caches, room, pass->room_caches, sizeof *summary->caches) ||
-            summary_grow(&pass->live, room, pass->room_caches, sizeof *pass->live))
+            summary_grow(&pass->rows, room, pass->room_caches, sizeof *pass->rows))
             return -ENOMEM;
         pass->room_caches = room;
     }
@@ -71,6 +75,7 @@ static int summary_add_alloc(struct summary_pass *pass, const struct trace_event
 {
     struct trace_summary *summary = pass->summary;
     struct trace_cache_summary *cache = &summary->caches[type->cache + 1];
+    struct summary_row *row = &pass->rows[type->cache + 1];
 
     if (event->object >= pass->nr_objects) {
         size_t room = 2 * (size_t)event->object + 1024;
@@ -85,9 +90,9 @@ static int summary_add_alloc(struct summary_pass *pass, const struct trace_event
         summary->peak_live_objects = pass->live_objects;
     if (pass->live_bytes > summary->peak_live_bytes)
         summary->peak_live_bytes = pass->live_bytes;
-    if (++pass->live[type->cache + 1] > cache->peak_live_objects)
-        cache->peak_live_objects = pass->live[type->cache + 1];
-    pass->inferred += event->origin == TRACE_INFERRED;
+    if (++row->live > cache->peak_live_objects)
+        cache->peak_live_objects = row->live;
+    row->inferred += event->origin == TRACE_INFERRED;
     if (event->origin != TRACE_RECORDED)
         return 0;
     summary->allocs++;
@@ -109,7 +114,7 @@ static void summary_add_free(struct summary_pass *pass, const struct trace_event
 
     pass->live_objects--;
     pass->live_bytes -= type->size;
-    pass->live[type->cache + 1]--;
+    pass->rows[type->cache + 1].live--;
     if (event->origin != TRACE_RECORDED)
         return;
     summary->frees++;
@@ -148,12 +153,23 @@ static int summary_read_events(struct summary_pass *pass, struct trace_event *ev
     return (int)count;
 }
 
+/* Recorded frees that an importer left out of the file: nothing told what their objects were. */
+static uint64_t summary_dropped_frees(const struct trace_repairs *repairs,
+                                      uint64_t inferred)
+{
+    uint64_t unmatched = repairs->never_seen_frees + repairs->refreed;
+    uint64_t mended = repairs->preloaded + inferred;
+
+    return unmatched > mended ? unmatched - mended : 0;
+}
+
 /* Names, repairs, and the frees that an importer dropped for want of an object. */
 static int summary_finish(struct summary_pass *pass)
 {
     struct trace_summary *summary = pass->summary;
     const struct trace_repairs *repairs = trace_get_repairs(pass->reader);
     struct trace_cache_summary untyped;
+    uint64_t inferred = 0;
     size_t nr_caches, nr_streams;
     const struct trace_cache *caches = trace_caches(pass->reader, &nr_caches);
     const struct trace_stream *streams = trace_streams(pass->reader, &nr_streams);
@@ -167,11 +183,15 @@ static int summary_finish(struct summary_pass *pass)
     summary->caches[nr_caches] = untyped;
     for (uint32_t i = 0; i <= nr_caches; i++) {
         struct trace_cache_summary *cache = &summary->caches[i];
+        const struct summary_row *row;
 
         cache->name = strdup(i < nr_caches ? caches[i].name : "(untyped)");
         cache->object_size = i < nr_caches ? caches[i].object_size : 0;
         cache->flags = i < nr_caches ? caches[i].flags : 0;
         cache->repairs = *trace_get_cache_repairs(pass->reader, i);
+        row = &pass->rows[i < nr_caches ? i + 1 : 0];
+        cache->frees += summary_dropped_frees(&cache->repairs, row->inferred);
+        inferred += row->inferred;
         if (!cache->name)
             return -ENOMEM;
     }
@@ -182,7 +202,7 @@ static int summary_finish(struct summary_pass *pass)
     }
     summary->repairs = *repairs;
     summary->unmatched_frees = repairs->never_seen_frees + repairs->refreed;
-    summary->frees += summary->unmatched_frees - repairs->preloaded - pass->inferred;
+    summary->frees += summary_dropped_frees(repairs, inferred);
     summary->live_at_end = pass->live_objects;
     memcpy(summary->digest, trace_digest(pass->reader), sizeof summary->digest);
     summary->provenance = strdup(trace_provenance(pass->reader));
@@ -209,7 +229,7 @@ int trace_summary_read(const char *path, struct trace_summary *summary, struct e
     }
     free(events);
     free(pass.objects);
-    free(pass.live);
+    free(pass.rows);
     trace_close(pass.reader);
     if (code)
         trace_summary_cleanup(summary);
