@@ -128,7 +128,7 @@ static uint64_t slt_gcd(uint64_t a, uint64_t b)
     return a;
 }
 
-/* The largest unit that every delta is a multiple of. */
+/* The largest unit allowed that every delta is a multiple of (of a large one, a common divisor). */
 static uint64_t slt_builder_unit(const struct slt_builder *builder)
 {
     uint64_t unit = 0;
@@ -139,6 +139,8 @@ static uint64_t slt_builder_unit(const struct slt_builder *builder)
         if (delta && (!unit || delta % unit))
             unit = slt_gcd(unit, delta);
     }
+    if (unit > SLT_MAX_UNIT)
+        unit = slt_gcd(unit, SLT_MAX_UNIT);
     return unit ? unit : 1;
 }
 
@@ -237,36 +239,25 @@ static const uint8_t *slt_map_planes(const uint8_t *at, const uint8_t **planes, 
     return at;
 }
 
-static const char *slt_check_times(const struct slt_columns *columns, uint64_t start_ns,
-                                   uint64_t *end_ns)
+/* That no sum of the times overflows; the sum itself is checked where it is made. */
+static const char *slt_check_times(const struct slt_columns *columns, uint64_t start_ns)
 {
-    uint64_t ticks = 0, wide = 0, span_ns;
+    uint64_t ticks = 0;
 
-    for (uint32_t i = 0; i < columns->count; i++) {
-        uint32_t tick = slt_u16(columns->time, i);
-
-        ticks += tick;
-        wide += tick == SLT_WIDE;
-    }
-    if (wide != columns->wide_times)
-        return "wide times and their marks differ in number";
-    ticks -= wide * SLT_WIDE;
-    for (uint32_t i = 0; i < columns->wide_times; i++) {
-        if (__builtin_add_overflow(ticks, load_u64(columns->wide_time + 8 * (size_t)i), &ticks))
-            return "a time is out of range";
-    }
-    if (__builtin_mul_overflow(ticks, columns->unit_ns, &span_ns) ||
-        __builtin_add_overflow(start_ns, span_ns, end_ns))
-        return "a time is out of range";
     if (slt_u16(columns->time, 0))
         return "the first event's time is not the block's";
-    return NULL;
+    for (uint32_t i = 0; i < columns->wide_times; i++) {
+        if (__builtin_add_overflow(
+                ticks, load_u64(columns->wide_time + (size_t)i * SLT_WIDE_TIME_BYTES), &ticks))
+            return "a time is out of range";
+    }
+    return start_ns < SLT_MAX_TIME && ticks <= SLT_MAX_TIME / columns->unit_ns
+               ? NULL
+               : "a time is out of range";
 }
 
 static const char *slt_check_kinds(const struct slt_columns *columns)
 {
-    uint32_t highest = 0;
-
     for (uint32_t i = 0; i < columns->kinds; i++) {
         struct slt_kind kind = slt_columns_kind(columns, i);
 
@@ -275,17 +266,12 @@ static const char *slt_check_kinds(const struct slt_columns *columns)
         if (!slt_origin_is_valid(kind.op, kind.origin))
             return "an event's origin does not go with its operation";
     }
-    for (uint32_t i = 0; i < columns->count; i++) {
-        uint32_t kind = slt_u16(columns->kind, i);
-
-        highest = kind > highest ? kind : highest;
-    }
-    return highest < columns->kinds ? NULL : "an event's kind is not in the block's table";
+    return NULL;
 }
 
 static const char *slt_check_batches(const struct slt_columns *columns)
 {
-    uint32_t end = 0;
+    uint32_t end = 0, kind;
 
     for (uint32_t i = 0; i < columns->batches; i++) {
         const uint8_t *batch = columns->batch + (size_t)i * SLT_BATCH_BYTES;
@@ -295,12 +281,13 @@ static const char *slt_check_batches(const struct slt_columns *columns)
             count > columns->count - first)
             return "a bulk operation is out of range";
         end = first + count;
-        if (slt_columns_kind(columns, slt_u16(columns->kind, first)).op > TRACE_FREE)
+        kind = slt_u16(columns->kind, first);
+        if (kind >= columns->kinds || slt_columns_kind(columns, kind).op > TRACE_FREE)
             return "a bulk operation neither allocates nor frees";
         for (uint32_t j = first + 1; j < end; j++) {
             if (slt_u16(columns->time, j) ||
                 slt_u16(columns->stream, j) != slt_u16(columns->stream, first) ||
-                slt_u16(columns->kind, j) != slt_u16(columns->kind, first))
+                slt_u16(columns->kind, j) != kind)
                 return "the events of a bulk operation differ";
         }
     }
@@ -308,7 +295,7 @@ static const char *slt_check_batches(const struct slt_columns *columns)
 }
 
 const char *slt_columns_map(struct slt_columns *columns, const uint8_t *payload, size_t length,
-                            uint64_t start_ns, uint64_t *end_ns)
+                            uint64_t start_ns)
 {
     const uint8_t *at = payload + SLT_EVENTS_BYTES;
     uint64_t want = SLT_EVENTS_BYTES;
@@ -330,7 +317,8 @@ const char *slt_columns_map(struct slt_columns *columns, const uint8_t *payload,
     sites = load_u32(payload + SLT_EVENTS_SITES);
     if (!count || count > SLT_MAX_EVENTS || columns->kinds > count || columns->references > count ||
         columns->wide_times > count || columns->wide_references > count ||
-        columns->batches > count || (sites && sites != count) || !columns->unit_ns)
+        columns->batches > count || (sites && sites != count) || !columns->unit_ns ||
+        columns->unit_ns > SLT_MAX_UNIT)
         return "the counts of an events block are out of range";
     want += (uint64_t)columns->kinds * SLT_KIND_BYTES + 6 * (uint64_t)count +
             2 * (uint64_t)columns->references + 4 * (uint64_t)sites +
@@ -352,7 +340,7 @@ const char *slt_columns_map(struct slt_columns *columns, const uint8_t *payload,
     columns->wide_reference = at += (size_t)columns->wide_times * SLT_WIDE_TIME_BYTES;
     columns->batch = at + (size_t)columns->wide_references * SLT_WIDE_REFERENCE_BYTES;
 
-    wrong = slt_check_times(columns, start_ns, end_ns);
+    wrong = slt_check_times(columns, start_ns);
     if (!wrong)
         wrong = slt_check_kinds(columns);
     return wrong ? wrong : slt_check_batches(columns);

@@ -64,12 +64,12 @@ struct slt_columns {
 };
 
 /*
- * Finds the columns in a payload and checks all that needs no knowledge of other blocks: sizes,
- * kind numbers, escapes, batches, and that no time from `start_ns` on overflows. Gives the time of
- * the last event. NULL, or what is wrong.
+ * Finds the columns in a payload and checks all but what a loop over the events finds as cheaply:
+ * that kinds, streams and call sites are in their tables, and that escapes and wide values, frees
+ * and references are as many. NULL, or what is wrong.
  */
 const char *slt_columns_map(struct slt_columns *columns, const uint8_t *payload, size_t length,
-                            uint64_t start_ns, uint64_t *end_ns);
+                            uint64_t start_ns);
 
 static inline uint32_t slt_u16(const uint8_t *const planes[2], uint32_t at)
 {

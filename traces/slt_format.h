@@ -75,9 +75,12 @@ enum {
     SLT_MAX_STORED = SLT_MAX_RAW + (SLT_MAX_RAW >> 7) + 1024,
     SLT_MAX_EVENTS = 1 << 16, /* in one block */
     SLT_MAX_STREAMS = 1 << 16,
+    SLT_MAX_UNIT = 1000000000,   /* ns; with SLT_MAX_TIME no sum of a block's times overflows */
     SLT_MAX_NAME = 4096,         /* bytes */
     SLT_MAX_PROVENANCE = 1 << 20 /* bytes */
 };
+
+#define SLT_MAX_TIME (UINT64_C(1) << 62) /* ns, exclusive: 146 years */
 
 enum slt_record { /* in a records block: tag (one byte), length of the body (varint), body */
                   SLT_RECORD_STREAM = 1,

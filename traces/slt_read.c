@@ -14,25 +14,28 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/*
+ * Where the reading is. The loop over events works on a copy, because what it stores could alias
+ * anything in the reader and would have it loaded anew for every event.
+ */
+struct slt_position {
+    struct live live;
+    struct slt_columns columns; /* of the block being read */
+    uint32_t at;                /* the next event in it, its reference, and so on */
+    uint32_t reference, wide_time, wide_reference, batch;
+    uint64_t time_ns; /* of the last event */
+};
+
 struct trace_reader {
     char *name;
     FILE *stream;
     struct slt_source source;
     struct slt_tables tables;
-    struct live live;
-
-    struct slt_columns columns; /* of the block being read */
-    struct slt_read_kind {
-        uint8_t op, origin;
-        uint32_t type;
-    } * kinds;         /* of that block, SLT_MAX_EVENTS at most */
-    uint32_t nr_kinds; /* allocated */
-    uint32_t at;       /* next event, reference ... in that block */
-    uint32_t at_reference, at_wide_time, at_wide_reference, at_batch;
+    struct slt_position here;
+    struct slt_kind *kinds; /* of the block being read */
+    uint32_t nr_kinds;      /* allocated */
 
     uint64_t events, frees; /* read so far */
-    uint64_t time_ns;       /* of the last event */
-    uint64_t block_end_ns;
     bool preload_over;
     bool done;
     int failed; /* what an earlier trace_read returned; nothing is read after that */
@@ -50,7 +53,7 @@ int trace_open(const char *path, struct trace_reader **opened, struct error *err
     if (!reader)
         return error_set(error, ENOMEM, "%s: %s", path, strerror(ENOMEM));
     reader->name = strdup(standard ? "standard input" : path);
-    if (!reader->name || live_init(&reader->live)) {
+    if (!reader->name || live_init(&reader->here.live)) {
         code = error_set(error, ENOMEM, "%s: %s", path, strerror(ENOMEM));
         goto fail;
     }
@@ -77,7 +80,7 @@ void trace_close(struct trace_reader *reader)
     if (reader->stream && reader->stream != stdin)
         fclose(reader->stream);
     slt_tables_cleanup(&reader->tables);
-    live_cleanup(&reader->live);
+    live_cleanup(&reader->here.live);
     free(reader->kinds);
     free(reader->name);
     free(reader);
@@ -99,11 +102,10 @@ static const char *slt_read_kinds(struct trace_reader *reader, bool *preloads)
     const struct slt_tables *tables = &reader->tables;
 
     *preloads = false;
-    for (uint32_t i = 0; i < reader->columns.kinds; i++) {
-        struct slt_kind kind = slt_columns_kind(&reader->columns, i);
-        struct slt_read_kind *read = &reader->kinds[i];
+    for (uint32_t i = 0; i < reader->here.columns.kinds; i++) {
+        struct slt_kind kind = slt_columns_kind(&reader->here.columns, i);
 
-        *read = (struct slt_read_kind){kind.op, kind.origin, kind.type};
+        reader->kinds[i] = kind;
         *preloads |= kind.origin == TRACE_PRELOADED;
         if (kind.op == TRACE_FREE)
             continue;
@@ -117,20 +119,21 @@ static const char *slt_read_kinds(struct trace_reader *reader, bool *preloads)
 static int slt_read_types(struct trace_reader *reader)
 {
     const struct slt_tables *tables = &reader->tables;
-    int code = live_reserve_caches(&reader->live, tables->nr_caches);
+    int code = live_reserve_caches(&reader->here.live, tables->nr_caches);
 
-    while (!code && reader->live.nr_types < tables->nr_types)
-        code = live_add_type(&reader->live, tables->types[reader->live.nr_types].cache);
+    while (!code && reader->here.live.nr_types < tables->nr_types)
+        code = live_add_type(&reader->here.live, tables->types[reader->here.live.nr_types].cache);
     return code;
 }
 
 /* Preloaded objects come before all else. */
 static const char *slt_check_preloads(struct trace_reader *reader, bool preloads)
 {
-    const struct slt_columns *columns = &reader->columns;
+    const struct slt_columns *columns = &reader->here.columns;
 
     for (uint32_t i = 0; preloads && i < columns->count; i++) {
-        bool preload = reader->kinds[slt_u16(columns->kind, i)].origin == TRACE_PRELOADED;
+        uint32_t kind = slt_u16(columns->kind, i);
+        bool preload = kind < columns->kinds && reader->kinds[kind].origin == TRACE_PRELOADED;
 
         if (preload && reader->preload_over)
             return "a preloaded object comes after another event";
@@ -140,38 +143,15 @@ static const char *slt_check_preloads(struct trace_reader *reader, bool preloads
     return NULL;
 }
 
-static const char *slt_check_indices(const struct trace_reader *reader)
-{
-    const struct slt_columns *columns = &reader->columns;
-    uint32_t stream = 0, site = 0;
-
-    for (uint32_t i = 0; i < columns->count; i++) {
-        uint32_t value = slt_u16(columns->stream, i);
-
-        stream = value > stream ? value : stream;
-    }
-    for (uint32_t i = 0; columns->site[0] && i < columns->count; i++) {
-        uint32_t value = slt_columns_site(columns, i);
-
-        site = value > site ? value : site;
-    }
-    if (stream >= reader->tables.nr_streams)
-        return "an event's stream is not defined before it";
-    if (site && site >= reader->tables.nr_call_sites)
-        return "an event's call site is not defined before it";
-    return NULL;
-}
-
 static int slt_read_events(struct trace_reader *reader, struct error *error)
 {
     const struct slt_source *source = &reader->source;
-    struct slt_columns *columns = &reader->columns;
+    struct slt_columns *columns = &reader->here.columns;
     const char *wrong;
     bool preloads;
 
-    wrong = slt_columns_map(columns, source->payload.data, source->payload.length, source->time_ns,
-                            &reader->block_end_ns);
-    if (!wrong && source->time_ns < reader->time_ns)
+    wrong = slt_columns_map(columns, source->payload.data, source->payload.length, source->time_ns);
+    if (!wrong && source->time_ns < reader->here.time_ns)
         wrong = "time runs backwards";
     if (!wrong && source->first_event != reader->events)
         wrong = "events are missing or repeated before this block";
@@ -182,18 +162,15 @@ static int slt_read_events(struct trace_reader *reader, struct error *error)
         reader->nr_kinds = columns->kinds;
         reader->kinds = malloc(reader->nr_kinds * sizeof *reader->kinds);
     }
-    if (!reader->kinds || live_reserve(&reader->live, columns->count) || slt_read_types(reader))
+    if (!reader->kinds || live_reserve(&reader->here.live, columns->count) ||
+        slt_read_types(reader))
         return error_set(error, ENOMEM, "%s: %s", reader->name, strerror(ENOMEM));
     wrong = slt_read_kinds(reader, &preloads);
     if (!wrong)
         wrong = slt_check_preloads(reader, preloads);
-    if (!wrong)
-        wrong = slt_check_indices(reader);
     if (wrong)
         goto damaged;
-    reader->at = reader->at_reference = 0;
-    reader->at_wide_time = reader->at_wide_reference = reader->at_batch = 0;
-    reader->time_ns = source->time_ns;
+    reader->here.time_ns = source->time_ns;
     return 0;
 damaged:
     columns->count = 0;
@@ -207,10 +184,10 @@ static int slt_read_end(struct trace_reader *reader, struct error *error)
     const struct slt_tables *tables = &reader->tables;
 
     if (load_u64(footer + SLT_FOOTER_EVENTS) != reader->events ||
-        load_u64(footer + SLT_FOOTER_ALLOCS) != reader->live.count + reader->frees ||
+        load_u64(footer + SLT_FOOTER_ALLOCS) != reader->here.live.count + reader->frees ||
         load_u64(footer + SLT_FOOTER_FREES) != reader->frees ||
-        load_u64(footer + SLT_FOOTER_PEAK_LIVE) != reader->live.peak ||
-        load_u64(footer + SLT_FOOTER_DURATION) != reader->time_ns ||
+        load_u64(footer + SLT_FOOTER_PEAK_LIVE) != reader->here.live.peak ||
+        load_u64(footer + SLT_FOOTER_DURATION) != reader->here.time_ns ||
         load_u64(footer + SLT_FOOTER_STREAMS) != tables->nr_streams ||
         load_u64(footer + SLT_FOOTER_CACHES) != tables->nr_caches ||
         load_u64(footer + SLT_FOOTER_TYPES) != tables->nr_types ||
@@ -223,15 +200,24 @@ static int slt_read_end(struct trace_reader *reader, struct error *error)
     return 0;
 }
 
+static void slt_forget_columns(struct trace_reader *reader)
+{
+    struct slt_position *here = &reader->here;
+
+    here->columns = (struct slt_columns){0};
+    here->at = here->reference = here->wide_time = here->wide_reference = here->batch = 0;
+}
+
 /* 1: there are events to read; 0: the end. */
 static int slt_read_block(struct trace_reader *reader, struct error *error)
 {
     int code;
 
-    while (reader->at == reader->columns.count) {
-        if (reader->columns.count && reader->at_reference != reader->columns.references)
-            return slt_source_damaged(&reader->source, error, "references are left over");
-        reader->columns.count = reader->at = 0;
+    while (reader->here.at == reader->here.columns.count) {
+        if (reader->here.reference != reader->here.columns.references ||
+            reader->here.wide_time != reader->here.columns.wide_times)
+            return slt_source_damaged(&reader->source, error, "references or times are left over");
+        slt_forget_columns(reader);
         if (reader->done)
             return 0;
         code = slt_source_next(&reader->source, error);
@@ -254,13 +240,6 @@ static int slt_read_block(struct trace_reader *reader, struct error *error)
 
 /* ---- events ---- */
 
-/* Where the loop below is. Not in the reader: what it points to could alias it at every store. */
-struct slt_position {
-    struct live live;
-    struct slt_columns columns;
-    uint32_t reference, wide_reference;
-};
-
 /* The object that the next reference names, or LIVE_NONE. */
 static inline uint32_t slt_read_reference(struct slt_position *position)
 {
@@ -279,117 +258,130 @@ static inline uint32_t slt_read_reference(struct slt_position *position)
     return live_is(&position->live, number) ? number : LIVE_NONE;
 }
 
-static const char *slt_read_cache_event(struct trace_reader *reader,
-                                        const struct slt_read_kind *kind)
+static const char *slt_read_cache_event(struct trace_reader *reader, const struct slt_kind *kind)
 {
-    return kind->op == TRACE_CACHE_CREATE ? live_create_cache(&reader->live, kind->type + 1)
-                                          : live_destroy_cache(&reader->live, kind->type + 1);
+    return kind->op == TRACE_CACHE_CREATE ? live_create_cache(&reader->here.live, kind->type + 1)
+                                          : live_destroy_cache(&reader->here.live, kind->type + 1);
 }
 
-/* Everything but time, batch and call site. `done` events were good. */
-static const char *slt_read_operations(struct trace_reader *reader, struct trace_event *events,
-                                       uint32_t count, uint32_t *done)
+/* Ticks of an event whose time column says SLT_WIDE; false when there are none left. */
+static inline bool slt_read_wide_time(struct slt_position *position, uint64_t *ticks)
 {
-    struct slt_position position = {.live = reader->live,
-                                    .columns = reader->columns,
-                                    .reference = reader->at_reference,
-                                    .wide_reference = reader->at_wide_reference};
-    const struct slt_read_kind *kinds = reader->kinds;
-    uint32_t i, start = reader->at;
+    const uint8_t *at = position->columns.wide_time;
+
+    if (position->wide_time == position->columns.wide_times)
+        return false;
+    *ticks = load_u64(at + (size_t)position->wide_time++ * SLT_WIDE_TIME_BYTES);
+    return true;
+}
+
+/* Everything but batch and call site. Stops at the first event that is wrong. */
+static const char *slt_read_operations(struct slt_position *position, struct trace_event *events,
+                                       uint32_t count, struct trace_reader *reader)
+{
+    struct slt_position here = *position; /* a copy whose address stays here: in registers */
+    const struct slt_columns *columns = &here.columns;
+    const struct slt_kind *kinds = reader->kinds;
+    uint32_t nr_streams = (uint32_t)reader->tables.nr_streams;
     const char *wrong = NULL;
 
-    for (i = 0; i < count; i++) {
-        const struct slt_read_kind *kind = &kinds[slt_u16(position.columns.kind, start + i)];
-        uint32_t number = 0, type = kind->type;
+    for (uint32_t end = here.at + count; here.at < end; here.at++) {
+        uint32_t stream = slt_u16(columns->stream, here.at);
+        uint32_t kind_number = slt_u16(columns->kind, here.at);
+        uint64_t ticks = slt_u16(columns->time, here.at);
+        const struct slt_kind *kind = &kinds[kind_number];
+        uint32_t number = 0, type;
 
+        wrong = "an event's stream or kind is not defined before it";
+        if (__builtin_expect(stream >= nr_streams || kind_number >= columns->kinds, 0))
+            break;
+        wrong = "a wide time is missing";
+        if (__builtin_expect(ticks == SLT_WIDE, 0) && !slt_read_wide_time(&here, &ticks))
+            break;
+        type = kind->type;
         if (kind->op == TRACE_ALLOC) {
-            number = live_alloc(&position.live, type);
+            wrong = "an object is allocated from a destroyed cache";
+            number = live_alloc(&here.live, type);
             if (__builtin_expect(number == LIVE_NONE, 0))
-                wrong = "an object is allocated from a destroyed cache";
+                break;
         } else if (kind->op == TRACE_FREE) {
-            number = slt_read_reference(&position);
+            wrong = "an object is freed that is not live";
+            number = slt_read_reference(&here);
             if (__builtin_expect(number == LIVE_NONE, 0))
-                wrong = "an object is freed that is not live";
-            else
-                type = live_free(&position.live, number);
+                break;
+            type = live_free(&here.live, number);
         } else {
             wrong = slt_read_cache_event(reader, kind);
+            if (wrong)
+                break;
         }
-        if (__builtin_expect(wrong != NULL, 0))
-            break;
-        events[i] = (struct trace_event){.stream = slt_u16(position.columns.stream, start + i),
+        wrong = NULL;
+        here.time_ns += ticks * columns->unit_ns;
+        *events++ = (struct trace_event){.time_ns = here.time_ns,
+                                         .stream = stream,
                                          .type = type,
                                          .object = number,
                                          .batch = 1,
                                          .op = kind->op,
                                          .origin = kind->origin};
     }
-    reader->live = position.live;
-    reader->frees += position.reference - reader->at_reference;
-    reader->at_reference = position.reference;
-    reader->at_wide_reference = position.wide_reference;
-    *done = i;
+    *position = here;
     return wrong;
-}
-
-static void slt_read_times(struct trace_reader *reader, struct trace_event *events, uint32_t count)
-{
-    const struct slt_columns *columns = &reader->columns;
-    uint64_t time_ns = reader->time_ns, unit_ns = columns->unit_ns;
-
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t ticks = slt_u16(columns->time, reader->at + i);
-
-        if (__builtin_expect(ticks == SLT_WIDE, 0))
-            ticks = load_u64(columns->wide_time + (size_t)reader->at_wide_time++ * 8);
-        time_ns += ticks * unit_ns;
-        events[i].time_ns = time_ns;
-    }
-    reader->time_ns = time_ns;
 }
 
 /* The parts of bulk operations that lie in these events. */
 static void slt_read_batches(struct trace_reader *reader, struct trace_event *events,
-                             uint32_t count)
+                             uint32_t start, uint32_t count)
 {
-    const struct slt_columns *columns = &reader->columns;
-    uint32_t end = reader->at + count;
+    struct slt_position *here = &reader->here;
+    uint32_t end = start + count;
 
-    while (reader->at_batch < columns->batches) {
-        const uint8_t *batch = columns->batch + (size_t)reader->at_batch * SLT_BATCH_BYTES;
+    while (here->batch < here->columns.batches) {
+        const uint8_t *batch = here->columns.batch + (size_t)here->batch * SLT_BATCH_BYTES;
         uint32_t first = load_u32(batch), after = first + load_u32(batch + 4);
 
-        for (uint32_t at = first > reader->at ? first : reader->at; at < end && at < after; at++)
-            events[at - reader->at].batch = (uint16_t)(after - at);
+        for (uint32_t at = first > start ? first : start; at < end && at < after; at++)
+            events[at - start].batch = (uint16_t)(after - at);
         if (after > end)
             break;
-        reader->at_batch++;
+        here->batch++;
     }
+}
+
+static const char *slt_read_sites(const struct trace_reader *reader, struct trace_event *events,
+                                  uint32_t start, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        events[i].call_site = slt_columns_site(&reader->here.columns, start + i);
+        if (events[i].call_site && events[i].call_site >= reader->tables.nr_call_sites)
+            return "an event's call site is not defined before it";
+    }
+    return NULL;
 }
 
 static ssize_t slt_read_some(struct trace_reader *reader, struct trace_event *events,
                              size_t capacity, struct error *error)
 {
-    const struct slt_columns *columns = &reader->columns;
+    const struct slt_columns *columns = &reader->here.columns;
+    uint32_t count, start, reference;
     const char *wrong;
-    uint32_t count, done;
     int code = slt_read_block(reader, error);
 
     if (code <= 0)
         return code;
-    count = columns->count - reader->at;
-    if (count > capacity)
-        count = (uint32_t)capacity;
-    wrong = slt_read_operations(reader, events, count, &done);
-    reader->events += done;
-    if (wrong)
-        return slt_wrong_event(reader, error, wrong);
-    slt_read_times(reader, events, count);
-    slt_read_batches(reader, events, count);
-    for (uint32_t i = 0; columns->site[0] && i < count; i++)
-        events[i].call_site = slt_columns_site(columns, reader->at + i);
-    reader->at += count;
-    return count;
+    start = reader->here.at;
+    reference = reader->here.reference;
+    count = columns->count - start < capacity ? columns->count - start : (uint32_t)capacity;
+    wrong = slt_read_operations(&reader->here, events, count, reader);
+    reader->events += reader->here.at - start;
+    reader->frees += reader->here.reference - reference;
+    if (!wrong && reader->here.time_ns >= SLT_MAX_TIME)
+        wrong = "a time is out of range";
+    if (!wrong && columns->batches)
+        slt_read_batches(reader, events, start, count);
+    if (!wrong && columns->site[0])
+        wrong = slt_read_sites(reader, events, start, count);
+    return wrong ? slt_wrong_event(reader, error, wrong) : (ssize_t)count;
 }
 
 ssize_t trace_read(struct trace_reader *reader, struct trace_event *events, size_t capacity,

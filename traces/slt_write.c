@@ -202,6 +202,8 @@ static const char *slt_check_event(const struct trace_writer *writer,
         return "an event's origin does not go with its operation";
     if (event->time_ns < writer->last.time_ns)
         return "time runs backwards";
+    if (event->time_ns >= SLT_MAX_TIME)
+        return "a time is out of range";
     if (event->stream >= writer->streams.count)
         return "an event's stream is not defined";
     if (event->op == TRACE_ALLOC && event->type >= writer->types.count)

@@ -154,8 +154,7 @@ static int summary_read_events(struct summary_pass *pass, struct trace_event *ev
 }
 
 /* Recorded frees that an importer left out of the file: nothing told what their objects were. */
-static uint64_t summary_dropped_frees(const struct trace_repairs *repairs,
-                                      uint64_t inferred)
+static uint64_t summary_dropped_frees(const struct trace_repairs *repairs, uint64_t inferred)
 {
     uint64_t unmatched = repairs->never_seen_frees + repairs->refreed;
     uint64_t mended = repairs->preloaded + inferred;

@@ -63,7 +63,7 @@ struct trace_stream {
 };
 
 struct trace_event {
-    uint64_t time_ns;   /* since the start of the trace; never decreasing in global order */
+    uint64_t time_ns;   /* since the start, below 2^62; never decreasing in global order */
     uint32_t stream;    /* index of a trace_stream */
     uint32_t type;      /* of the object, for frees too; cache index for CACHE_CREATE/DESTROY */
     uint32_t object;    /* live number of the object */
