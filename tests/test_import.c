@@ -266,6 +266,7 @@ static void a_kernel_line_that_cannot_be_is_an_error_of_its_line(void **state)
     refuse(text, ":2: ptr=(____ptrval____)");
     refuse(KMALLOC("[000] 1.0: ", "0x1000", "-8"), ":1: bytes_req=-8");
     refuse("x 1 [000] 1.1: kmem:kmalloc: ptr=0x10000 bytes_req=1\n", ":1: bytes_alloc=(missing)");
+    refuse(FREE("[000] 1.0: ", "0x1000", ""), ":1: name=");
     snprintf(text, sizeof text, "%sx 1 1.1: kmem:kfree: call_site=f ptr=0x1\n", good);
     refuse(text, ":2: a kmem event without");
 }

@@ -73,16 +73,19 @@ static char *import_provenance(const struct import_source *source,
 {
     const char *slash = strrchr(source->name, '/');
     const struct import_options *options = source->options;
+    json_t *name = json_string(slash ? slash + 1 : source->name);
     char digest[33], *text;
     json_t *json;
 
+    if (!name) /* not UTF-8, which JSON must be */
+        name = json_string("?");
     import_source_digest(source, digest);
-    json = json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:I, s:I}, s:{s:s, s:b}}", "importer",
+    json = json_pack("{s:s, s:s, s:s, s:{s:o, s:s, s:I, s:I}, s:{s:s, s:b}}", "importer",
                      "slablab import", "version", SLABLAB_VERSION, "format", format->importer.name,
-                     "input", "name", slash ? slash + 1 : source->name, "xxh3_128", digest, "bytes",
-                     (json_int_t)source->bytes, "events", (json_int_t)join_count(join), "options",
-                     "unmatched", options->unmatched == IMPORT_PRELOAD ? "preload" : "drop",
-                     "call_sites", options->call_sites);
+                     "input", "name", name, "xxh3_128", digest, "bytes", (json_int_t)source->bytes,
+                     "events", (json_int_t)join_count(join), "options", "unmatched",
+                     options->unmatched == IMPORT_PRELOAD ? "preload" : "drop", "call_sites",
+                     options->call_sites);
     text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);
     return text;

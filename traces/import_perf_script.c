@@ -42,7 +42,7 @@ static const struct perf_event_kind perf_event_kinds[] = {
     {"kmem:kmem_cache_free", SPILL_FREE, false},
 };
 
-enum { PERF_MAX_CPUS = 1 << 16 };
+enum { PERF_MAX_CPUS = 1 << 16, PERF_MAX_NAME = 256 /* bytes; the kernel's are far below */ };
 
 struct perf_script {
     struct import_source *source;
@@ -256,7 +256,11 @@ static int perf_node(const struct perf_script *script, struct perf_text text, in
 
 static int64_t perf_cache(struct perf_script *script, struct perf_text name)
 {
-    return join_cache(script->join, name.at, (size_t)(name.end - name.at));
+    size_t length = (size_t)(name.end - name.at);
+
+    if (!length || length > PERF_MAX_NAME || memchr(name.at, '\0', length))
+        return perf_wrong_field(script, "name", name, "the name of a cache");
+    return join_cache(script->join, name.at, length);
 }
 
 static int64_t perf_type(struct perf_script *script, const struct perf_event_kind *kind,
