@@ -41,8 +41,7 @@ int live_reserve(struct live *live, size_t more)
     objects = reallocarray(live->objects, capacity, sizeof *objects);
     if (!objects)
         return -ENOMEM;
-    memset(objects + live->capacity, 0, (capacity - live->capacity) * sizeof *objects);
-    live->objects = objects;
+    live->objects = objects; /* what is not below `peak` yet is never read */
     live->capacity = capacity;
     return 0;
 }
