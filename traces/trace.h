@@ -79,7 +79,8 @@ struct trace_repairs {
     uint64_t implied_frees;    /* inserted */
     uint64_t never_seen_frees; /* of objects older than the recording (or lost) */
     uint64_t preloaded;       /* of never_seen_frees: got a preloaded alloc; the rest are dropped */
-    uint64_t refreed;         /* freed again with no alloc between: an alloc was inserted */
+    uint64_t refreed;         /* freed again with no alloc between: an alloc was inserted, or the
+                                 free dropped when nothing tells what was freed */
     uint64_t lost_events;     /* as the recorder said */
     uint64_t skipped_records; /* lines or records that are no allocation event */
 };
