@@ -21,16 +21,17 @@ int error_set(struct error *error, int code, const char *format, ...)
 int error_prefix(struct error *error, int code, const char *format, ...)
 {
     if (error) {
-        char sentence[sizeof error->text];
+        struct error sentence = *error;
+        size_t used;
         va_list args;
-        int used;
 
-        memcpy(sentence, error->text, sizeof sentence);
         va_start(args, format);
-        used = vsnprintf(error->text, sizeof error->text, format, args);
+        vsnprintf(error->text, sizeof error->text, format, args);
         va_end(args);
-        if (used >= 0 && (size_t)used < sizeof error->text)
-            snprintf(error->text + used, sizeof error->text - (size_t)used, ": %s", sentence);
+        used = strlen(error->text);
+        strncat(error->text, ": ", sizeof error->text - used - 1);
+        used = strlen(error->text);
+        strncat(error->text, sentence.text, sizeof error->text - used - 1);
     }
     return code;
 }
