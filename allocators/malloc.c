@@ -184,10 +184,10 @@ static int malloc_cache_destroy(void *running, struct cache *cache, struct error
     return 0;
 }
 
-/* aligned_alloc may insist on a multiple of the alignment. */
+/* aligned_alloc may insist on a multiple of the alignment, and mimalloc's does not align nothing. */
 static void *aligned(const struct cache *cache, size_t size)
 {
-    size_t rounded = (size + cache->align - 1) & ~(cache->align - 1);
+    size_t rounded = ((size ? size : 1) + cache->align - 1) & ~(cache->align - 1);
     void *object = NULL;
 
     if (cache->calls.aligned_alloc)
@@ -195,7 +195,7 @@ static void *aligned(const struct cache *cache, size_t size)
     return cache->calls.posix_memalign(&object, cache->align, rounded) == 0 ? object : NULL;
 }
 
-/* A malloc may align less than it could what is too small to need it. */
+/* A malloc may align less what is smaller than the alignment; no library has a class below 8. */
 static inline void *raw_alloc(const struct cache *cache, size_t size)
 {
     if (cache->align > MALLOC_ALIGN)
