@@ -35,7 +35,7 @@ static void destruct(void *object, size_t size, void *context)
 static void serve_sizes(void)
 {
     for (size_t size = 0; size <= 1 << 24; size = size * 3 + 1) {
-        for (size_t align = 8; align <= 4096; align *= 8) {
+        for (size_t align = 8; align <= 4096; align *= 2) {
             const struct request request = {.size = size, .node = -1};
             struct binding_of_cache binding;
             struct error error;
