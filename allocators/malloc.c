@@ -184,18 +184,32 @@ static int malloc_cache_destroy(void *running, struct cache *cache, struct error
     return 0;
 }
 
-/* aligned_alloc may insist on a multiple of the alignment. */
-static void *aligned(const struct cache *cache, size_t size)
+static void *aligned_call(const struct malloc_calls *calls, size_t align, size_t size)
 {
-    size_t rounded = (size + cache->align - 1) & ~(cache->align - 1);
     void *object = NULL;
 
-    if (cache->calls.aligned_alloc)
-        return cache->calls.aligned_alloc(cache->align, rounded);
-    return cache->calls.posix_memalign(&object, cache->align, rounded) == 0 ? object : NULL;
+    if (calls->aligned_alloc)
+        return calls->aligned_alloc(align, size);
+    return calls->posix_memalign(&object, align, size) == 0 ? object : NULL;
 }
 
-/* A malloc may align less than it could what is too small to need it. */
+/*
+ * aligned_alloc may insist on a multiple of the alignment. mimalloc 2.0.9 does not align sizes of
+ * 256, 512 and 1,024 to alignments from 256 up (its issue 700), but does so for a little more.
+ */
+static void *aligned(const struct cache *cache, size_t size)
+{
+    size_t rounded = ((size ? size : 1) + cache->align - 1) & ~(cache->align - 1);
+    void *object = aligned_call(&cache->calls, cache->align, rounded);
+
+    if (__builtin_expect(((uintptr_t)object & (cache->align - 1)) != 0, 0)) {
+        cache->calls.free(object);
+        object = aligned_call(&cache->calls, cache->align, rounded + MALLOC_ALIGN);
+    }
+    return object;
+}
+
+/* A malloc may align less what is smaller than the alignment; no library has a class below 8. */
 static inline void *raw_alloc(const struct cache *cache, size_t size)
 {
     if (cache->align > MALLOC_ALIGN)
