@@ -310,6 +310,11 @@ int trace_write(struct trace_writer *writer, const struct trace_event *event, st
     return 0;
 }
 
+uint64_t trace_written(const struct trace_writer *writer)
+{
+    return writer->events;
+}
+
 /* ---- the end ---- */
 
 void trace_set_repairs(struct trace_writer *writer, const struct trace_repairs *total,

@@ -164,6 +164,9 @@ int64_t trace_add_call_site(struct trace_writer *writer, const char *name);
  */
 int trace_write(struct trace_writer *writer, const struct trace_event *event, struct error *error);
 
+/* Events written so far. */
+uint64_t trace_written(const struct trace_writer *writer);
+
 /* Totals and per-cache (indexed as trace_get_cache_repairs; may be NULL); before commit. */
 void trace_set_repairs(struct trace_writer *writer, const struct trace_repairs *total,
                        const struct trace_repairs *by_cache, size_t nr_by_cache);
