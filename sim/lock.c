@@ -117,43 +117,48 @@ void lock_cleanup(struct lock *lock)
 
 #ifdef SLABLAB_CHECKED
 #define HELD_MAX 32
+
+struct held_lock {
+    const void *lock;
+    uint8_t class;
+    uint8_t rank;
+};
+
 static _Thread_local struct {
-    const struct lock *locks[HELD_MAX];
+    struct held_lock locks[HELD_MAX];
     unsigned count;
 } held;
 
-static _Noreturn void lock_broken(const struct lock *lock, const char *what)
+static _Noreturn void lock_broken(struct held_lock lock, const char *what)
 {
-    fprintf(stderr, "slablab: lock of class %s, rank %u: %s\n", class_names[lock->class],
-            lock->rank, what);
+    fprintf(stderr, "slablab: lock of class %s, rank %u: %s\n", class_names[lock.class], lock.rank,
+            what);
     for (unsigned i = 0; i < held.count; i++)
-        fprintf(stderr, "  held: class %s, rank %u\n", class_names[held.locks[i]->class],
-                held.locks[i]->rank);
+        fprintf(stderr, "  held: class %s, rank %u\n", class_names[held.locks[i].class],
+                held.locks[i].rank);
     abort();
 }
 
 /* A lock that is only tried cannot deadlock, so its rank may be any. */
-static void rank_check(const struct lock *lock)
+static void rank_check(struct held_lock lock)
 {
-    if (!lock->initialised)
-        lock_broken(lock, "taken before lock_init");
     for (unsigned i = 0; i < held.count; i++) {
-        if (held.locks[i]->rank >= lock->rank)
+        if (held.locks[i].rank >= lock.rank)
             lock_broken(lock, "taken out of order");
     }
 }
 
-static void rank_push(const struct lock *lock)
+static void rank_push(struct held_lock lock)
 {
     if (held.count == HELD_MAX)
         lock_broken(lock, "too many locks held");
     held.locks[held.count++] = lock;
 }
 
-static void rank_pop(const struct lock *lock)
+static void rank_pop(struct held_lock lock)
 {
     for (unsigned i = held.count; i-- > 0;) {
-        if (held.locks[i] == lock) {
+        if (held.locks[i].lock == lock.lock) {
             memmove(&held.locks[i], &held.locks[i + 1],
                     (held.count - i - 1) * sizeof held.locks[0]);
             held.count--;
@@ -163,25 +168,32 @@ static void rank_pop(const struct lock *lock)
     lock_broken(lock, "released but not held");
 }
 
+static struct held_lock as_held(const struct lock *lock)
+{
+    const struct held_lock as = {.lock = lock, .class = lock->class, .rank = lock->rank};
+
+    if (!lock->initialised)
+        lock_broken(as, "used before lock_init");
+    return as;
+}
+
+/* Two bits of one word are told apart by an address inside the word. */
+static struct held_lock bit_as_held(const _Atomic uint32_t *word, unsigned bit,
+                                    enum lock_class class)
+{
+    return (struct held_lock){.lock = (const char *)word + bit % sizeof *word,
+                              .class = (uint8_t)class,
+                              .rank = LOCK_RANK_PAGE};
+}
+
 bool lock_any_held(void)
 {
     return held.count != 0;
 }
 #else
-static inline void rank_check(const struct lock *lock)
-{
-    (void)lock;
-}
-
-static inline void rank_push(const struct lock *lock)
-{
-    (void)lock;
-}
-
-static inline void rank_pop(const struct lock *lock)
-{
-    (void)lock;
-}
+#define rank_check(lock) ((void)0)
+#define rank_push(lock)  ((void)0)
+#define rank_pop(lock)   ((void)0)
 
 bool lock_any_held(void)
 {
@@ -342,23 +354,23 @@ static __attribute__((noinline)) void lock_wait(struct lock *lock)
 
 void lock_acquire(struct lock *lock)
 {
-    rank_check(lock);
+    rank_check(as_held(lock));
     if (!lock_first_try(lock))
         lock_wait(lock);
-    rank_push(lock);
+    rank_push(as_held(lock));
 }
 
 bool lock_try(struct lock *lock)
 {
     if (!lock_first_try(lock))
         return false;
-    rank_push(lock);
+    rank_push(as_held(lock));
     return true;
 }
 
 void lock_release(struct lock *lock)
 {
-    rank_pop(lock);
+    rank_pop(as_held(lock));
     switch (lock->kind) {
     case LOCK_TAS:
         atomic_store_explicit(&lock->word, 0, memory_order_release);
@@ -372,4 +384,41 @@ void lock_release(struct lock *lock)
     default:
         pthread_mutex_unlock(lock->mutex);
     }
+}
+
+/* ---- a bit as a lock ---- */
+
+static bool bit_first_try(_Atomic uint32_t *word, unsigned bit)
+{
+    uint32_t mask = (uint32_t)1 << bit;
+
+    return (atomic_load_explicit(word, memory_order_relaxed) & mask) == 0 &&
+           (atomic_fetch_or_explicit(word, mask, memory_order_acquire) & mask) == 0;
+}
+
+void bit_lock(_Atomic uint32_t *word, unsigned bit, enum lock_class class)
+{
+    unsigned spins = 0;
+
+    (void)class;
+    rank_check(bit_as_held(word, bit, class));
+    while (!bit_first_try(word, bit))
+        spin_step(&spins);
+    rank_push(bit_as_held(word, bit, class));
+}
+
+bool bit_try(_Atomic uint32_t *word, unsigned bit, enum lock_class class)
+{
+    (void)class;
+    if (!bit_first_try(word, bit))
+        return false;
+    rank_push(bit_as_held(word, bit, class));
+    return true;
+}
+
+void bit_unlock(_Atomic uint32_t *word, unsigned bit, enum lock_class class)
+{
+    (void)class;
+    rank_pop(bit_as_held(word, bit, class));
+    atomic_fetch_and_explicit(word, ~((uint32_t)1 << bit), memory_order_release);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The machine made of real cores: pinned threads, the time-stamp clock, work posted to CPUs. */
-#include "sim/native.h"
-
+/* The machine made of real cores: pinned threads and the time-stamp clock. */
 #include "sim/error.h"
+#include "sim/native_internal.h"
 #include "sim/spin.h"
 #include "sim/topology.h"
 
@@ -18,37 +17,7 @@
 #include <x86intrin.h>
 #endif
 
-/* Work that one CPU asks another to run; lives in the asker's on_each_cpu. */
-struct post {
-    struct post *next;
-    void (*fn)(void *argument);
-    void *argument;
-    _Atomic unsigned *left; /* CPUs that have not run it yet; partner: the asker's load */
-};
-
-struct native_cpu {
-    struct machine_cpu self; /* first: machine_self points here */
-    _Atomic(struct post *) posts __attribute__((aligned(CACHE_LINE))); /* any CPU pushes */
-    pthread_t thread;
-    unsigned long preempted;
-    bool bound;
-    bool migrated;
-} __attribute__((aligned(CACHE_LINE)));
-
-static struct {
-    struct native_cpu *cpus;
-    const struct topology *topology;
-    const unsigned *place;
-    bool trace_timers;
-    bool running; /* workers run: written by the starter before and after */
-    void (*worker)(unsigned cpu, void *argument);
-    void *argument;
-    /* Barrier of a run: the last to arrive advances the phase. */
-    _Atomic unsigned arrived __attribute__((aligned(CACHE_LINE)));
-    _Atomic unsigned phase;
-    /* Start gate: 0 wait, 1 go, 2 give up. */
-    _Atomic unsigned gate;
-} native;
+struct native native;
 
 _Thread_local struct machine_cpu *machine_self __attribute__((tls_model("initial-exec")));
 unsigned machine_nr_cpus;
@@ -129,7 +98,9 @@ double native_clock_hz(void)
 
 uint64_t timer_now_ns(void)
 {
-    return native.trace_timers ? machine_self->timer_ns : machine_cycles_to_ns(now_cycles());
+    return native.trace_timers
+               ? atomic_load_explicit(&machine_self->timer_ns, memory_order_relaxed)
+               : machine_cycles_to_ns(now_cycles());
 }
 
 /* ---- CPUs ---- */
@@ -145,6 +116,7 @@ int native_start(const struct native_config *config, struct error *error)
     for (unsigned i = 0; i < config->nr_cpus; i++) {
         native.cpus[i].self.id = i;
         native.cpus[i].self.node = config->cpu_node[i];
+        CDS_INIT_LIST_HEAD(&native.cpus[i].deferred);
     }
     native.topology = config->topology;
     native.place = config->place;
@@ -152,12 +124,15 @@ int native_start(const struct native_config *config, struct error *error)
     machine_nr_cpus = config->nr_cpus;
     machine_nr_nodes = config->nr_nodes;
     clock_calibrate();
+    rcu_register_thread();
     machine_adopt(0);
     return 0;
 }
 
 void native_stop(void)
 {
+    grace_barrier();
+    rcu_unregister_thread();
     machine_self = NULL;
     free(native.cpus);
     native.cpus = NULL;
@@ -175,11 +150,6 @@ unsigned machine_node_of(unsigned cpu)
     return native.cpus[cpu].self.node;
 }
 
-static struct native_cpu *native_self(void)
-{
-    return (struct native_cpu *)machine_self;
-}
-
 static void *native_thread(void *argument)
 {
     struct native_cpu *cpu = argument;
@@ -187,18 +157,22 @@ static void *native_thread(void *argument)
     unsigned spins = 0;
 
     machine_self = &cpu->self;
+    rcu_register_thread();
     cpu->bound = native.topology &&
                  topology_bind_thread(native.topology, native.place[cpu->self.id], NULL) == 0;
     while (atomic_load_explicit(&native.gate, memory_order_acquire) == 0)
         spin_step(&spins);
-    if (atomic_load_explicit(&native.gate, memory_order_relaxed) == 2)
+    if (atomic_load_explicit(&native.gate, memory_order_relaxed) == 2) {
+        rcu_unregister_thread();
         return NULL;
+    }
     getrusage(RUSAGE_THREAD, &before);
     native.worker(cpu->self.id, native.argument);
     getrusage(RUSAGE_THREAD, &after);
     cpu->preempted = (unsigned long)(after.ru_nivcsw - before.ru_nivcsw);
     if (cpu->bound)
         cpu->migrated = topology_last_cpu(native.topology) != (int)native.place[cpu->self.id];
+    rcu_unregister_thread();
     return NULL;
 }
 
@@ -236,94 +210,4 @@ int native_run(void (*worker)(unsigned cpu, void *argument), void *argument,
         return error_set(error, EAGAIN, "could not start thread %u of %u: %s", started + 1,
                          machine_nr_cpus, strerror((int)code));
     return 0;
-}
-
-/* ---- work for other CPUs ---- */
-
-static void posts_run(struct native_cpu *cpu)
-{
-    struct post *post = atomic_exchange_explicit(&cpu->posts, NULL, memory_order_acquire);
-
-    while (post) {
-        /* The asker may be gone, and the post with it, as soon as it is counted. */
-        struct post *next = post->next;
-
-        post->fn(post->argument);
-        atomic_fetch_sub_explicit(post->left, 1, memory_order_release);
-        post = next;
-    }
-}
-
-void machine_safe_point(void)
-{
-    struct native_cpu *cpu = native_self();
-
-    if (__builtin_expect(atomic_load_explicit(&cpu->posts, memory_order_relaxed) != NULL, 0))
-        posts_run(cpu);
-}
-
-void machine_wait_step(unsigned *spins)
-{
-    machine_safe_point();
-    spin_step(spins);
-}
-
-void machine_barrier(void)
-{
-    unsigned phase = atomic_load_explicit(&native.phase, memory_order_relaxed);
-    unsigned spins = 0;
-
-    if (atomic_fetch_add_explicit(&native.arrived, 1, memory_order_acq_rel) + 1 ==
-        machine_nr_cpus) {
-        atomic_store_explicit(&native.arrived, 0, memory_order_relaxed);
-        atomic_store_explicit(&native.phase, phase + 1, memory_order_release);
-        return;
-    }
-    while (atomic_load_explicit(&native.phase, memory_order_acquire) == phase)
-        machine_wait_step(&spins);
-}
-
-static void on_each_cpu_serially(void (*fn)(void *argument), void *argument)
-{
-    struct machine_cpu *caller = machine_self;
-
-    for (unsigned i = 0; i < machine_nr_cpus; i++) {
-        machine_adopt(i);
-        fn(argument);
-    }
-    machine_self = caller;
-}
-
-static void post_push(struct native_cpu *cpu, struct post *post)
-{
-    struct post *first = atomic_load_explicit(&cpu->posts, memory_order_relaxed);
-
-    do
-        post->next = first;
-    while (!atomic_compare_exchange_weak_explicit(&cpu->posts, &first, post, memory_order_release,
-                                                  memory_order_relaxed));
-}
-
-void on_each_cpu(void (*fn)(void *argument), void *argument)
-{
-    unsigned self = cpu_id(), spins = 0;
-    _Atomic unsigned left = machine_nr_cpus - 1;
-
-    assert(!lock_any_held());
-    if (!native.running) {
-        on_each_cpu_serially(fn, argument);
-        return;
-    }
-
-    struct post posts[machine_nr_cpus];
-
-    for (unsigned i = 0; i < machine_nr_cpus; i++) {
-        if (i == self)
-            continue;
-        posts[i] = (struct post){.fn = fn, .argument = argument, .left = &left};
-        post_push(&native.cpus[i], &posts[i]);
-    }
-    fn(argument);
-    while (atomic_load_explicit(&left, memory_order_acquire) != 0)
-        machine_wait_step(&spins);
 }

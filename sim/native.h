@@ -57,10 +57,12 @@ void machine_wait_step(unsigned *spins);
 /* All workers of a run meet; waiting ones serve safe points. */
 void machine_barrier(void);
 
-/* The calling CPU's position in recorded time; it must not run backwards. */
+/* The calling CPU's position in recorded time. Earlier than before is passed over: a worker that
+ * has lists of several replicas goes back and forth between them, its clock does not. */
 static inline void machine_set_timer(uint64_t ns)
 {
-    machine_self->timer_ns = ns;
+    if (ns > atomic_load_explicit(&machine_self->timer_ns, memory_order_relaxed))
+        atomic_store_explicit(&machine_self->timer_ns, ns, memory_order_relaxed);
 }
 
 /* "tsc" or "clock_gettime", and its rate. */

@@ -44,7 +44,7 @@ struct page {
     struct cds_list_head link; /* the owner's list */
     void *owner;               /* the slab or cache the page belongs to */
     void *freelist;            /* first free object */
-    uint32_t flags;            /* the owner's; bit_lock takes a bit of it */
+    _Atomic uint32_t flags;    /* the owner's; bit_lock takes a bit of it */
     uint32_t inuse;            /* objects handed out */
     /* ---- */
     uint32_t extent;    /* pages of the held block or range that starts here, or of the free
