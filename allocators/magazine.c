@@ -609,9 +609,9 @@ static int magazine_start(const void *options, void **result, struct error *erro
     return 0;
 
 no_bufctls:
-    cpus_cleanup(instance->slab_records);
+    metadata_drain(instance->slab_records);
 no_slab_records:
-    cpus_cleanup(instance->magazines);
+    metadata_drain(instance->magazines); /* with what cleaning up gave to its depot */
 no_metadata:
     instance_free(instance);
     return code;
@@ -656,11 +656,11 @@ static void drain_own(struct cache *cache)
 static void drain_every_own(void *argument)
 {
     struct magazine_instance *instance = argument;
-    struct cache *cache;
+    struct cds_list_head *link;
 
     lock_acquire(&instance->lock);
-    cds_list_for_each_entry (cache, &instance->caches, link)
-        drain_own(cache);
+    cds_list_for_each(link, &instance->caches)
+        drain_own(cds_list_entry(link, struct cache, link));
     lock_release(&instance->lock);
     drain_own(instance->slab_records);
     drain_own(instance->bufctls);
@@ -672,12 +672,14 @@ static void magazine_reclaim(void *running, unsigned level)
     struct magazine_instance *instance = running;
     struct cache *const metadata[] = {instance->slab_records, instance->bufctls,
                                       instance->magazines};
-    struct cache *cache;
+    struct cds_list_head *link;
 
     if (level >= 2)
         on_each_cpu(drain_every_own, instance);
     lock_acquire(&instance->lock);
-    cds_list_for_each_entry (cache, &instance->caches, link) {
+    cds_list_for_each(link, &instance->caches) {
+        struct cache *cache = cds_list_entry(link, struct cache, link);
+
         chain_destroy(cache, depot_take_all(&cache->depot));
         slab_cache_reap(&cache->slabs);
     }
