@@ -145,8 +145,8 @@ struct page_statistics {
     size_t limit_failures; /* requests refused by limit_bytes */
     size_t arena_failures; /* requests refused as the node's addresses or memory ran out */
     size_t held_by_node[PAGE_MAX_NODES];    /* bytes */
-    size_t free_blocks[PAGE_MAX_ORDER + 1]; /* by order, all nodes; once handed out and come back,
-                                             * or split from such */
+    size_t free_blocks[PAGE_MAX_ORDER + 1]; /* on the zones' free lists, by order; whole blocks
+                                             * never taken so far are on none */
     bool fixed_address;                     /* the arena lies at PAGE_ARENA_BASE */
     bool huge;                              /* transparent huge pages were asked for and granted */
     bool placement_checked; /* the system could say where sample pages lie, and they are right */

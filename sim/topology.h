@@ -40,7 +40,7 @@ unsigned topology_nr_nodes(const struct topology *topology);
 const struct topology_cpu *topology_cpu(const struct topology *topology, unsigned cpu);
 unsigned topology_node_os_index(const struct topology *topology, unsigned node);
 
-/* As the firmware's table has it (10: local), or 10 / 20 for same / other node where it has none. */
+/* As the firmware's table has it (10: local); where it has none 10, and 20 to another node. */
 unsigned topology_distance(const struct topology *topology, unsigned from_node, unsigned to_node);
 
 /* One line for people and provenance, such as "1 package, 1 node, 1 L3, 2 cores, 2 CPUs". */

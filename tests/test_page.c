@@ -240,6 +240,26 @@ static void populated_memory_is_found_where_it_was_bound(void **state)
     stop();
 }
 
+static void memory_that_lies_elsewhere_than_wanted_is_an_error(void **state)
+{
+    struct page_config config = config_of(1);
+    const int no_such_node[] = {1023};
+    struct error error;
+    int rc;
+
+    (void)state;
+    config.os_node = no_such_node;
+    config.populate_bytes = 4 * MIB;
+    rc = page_init(&config, &error);
+    if (rc == 0) { /* the system does not tell */
+        assert_false(statistics().placement_checked);
+        page_exit();
+        skip();
+    }
+    assert_int_equal(rc, -EIO);
+    assert_non_null(strstr(error.text, "node 1023"));
+}
+
 /* ---- CPU lists ---- */
 
 static void a_cpu_list_is_filled_by_a_batch_and_drained_above_its_mark(void **state)
@@ -830,6 +850,7 @@ int main(void)
         cmocka_unit_test(freed_pages_coalesce_back_to_whole_blocks),
         cmocka_unit_test(only_what_lies_beyond_the_populated_part_is_late),
         cmocka_unit_test(populated_memory_is_found_where_it_was_bound),
+        cmocka_unit_test(memory_that_lies_elsewhere_than_wanted_is_an_error),
         cmocka_unit_test(a_cpu_list_is_filled_by_a_batch_and_drained_above_its_mark),
         cmocka_unit_test(a_page_of_another_node_is_freed_straight_to_its_zone),
         cmocka_unit_test(a_named_node_is_strict_and_any_node_falls_over),
@@ -842,6 +863,7 @@ int main(void)
         cmocka_unit_test(a_range_of_any_node_falls_over_and_of_a_named_one_does_not),
         cmocka_unit_test(boot_memory_is_zeroed_and_aligned_and_all_of_it_goes_back),
         cmocka_unit_test(small_boot_memory_shares_pages_and_is_reused_by_size),
+        cmocka_unit_test(misuse_ends_the_program_with_a_sentence),
         cmocka_unit_test(a_random_soak_keeps_every_invariant),
         cmocka_unit_test(the_same_requests_get_the_same_addresses),
         cmocka_unit_test(four_cpus_at_once_leave_nothing_behind),
@@ -849,7 +871,6 @@ int main(void)
         cmocka_unit_test(a_second_arena_is_refused_until_the_first_is_gone),
         cmocka_unit_test(a_bad_configuration_is_refused),
         cmocka_unit_test(an_arena_the_system_has_no_room_for_is_refused_with_advice),
-        cmocka_unit_test(misuse_ends_the_program_with_a_sentence),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,7 +86,7 @@ static void distances_fall_back_to_10_and_20(void **state)
 
 static void without_caches_and_packages_there_is_one_of_each(void **state)
 {
-    struct topology *topology = synthetic("core:3 pu:1");
+    struct topology *topology = synthetic("numa:1 core:3 pu:1");
 
     (void)state;
     for (unsigned i = 0; i < 3; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A file that is whole or not there: written beside its final name, synced, then renamed. Everything
- * the program writes for keeps goes through here.
+ * A file that is whole or not there: written beside its final name, synced, then renamed.
+ * Everything the program writes for keeps goes through here.
  */
 #ifndef SLABLAB_TRACES_OUTFILE_H
 #define SLABLAB_TRACES_OUTFILE_H
@@ -14,10 +14,13 @@ struct error;
 struct outfile {
     FILE *stream; /* write here */
     char *path;
-    char *temporary; /* NULL: standard output */
+    char *temporary; /* NULL: written directly (standard output, a device, a pipe) */
 };
 
-/* "-" is standard output. Errors name the path. */
+/*
+ * "-" is standard output; what is no regular file (/dev/null, a pipe) is written as it stands; a
+ * folder is refused. Errors name the path.
+ */
 int outfile_open(struct outfile *file, const char *path, struct error *error);
 /* Flushes, syncs file and folder, renames. On error nothing is left behind. */
 int outfile_commit(struct outfile *file, struct error *error);

@@ -8,9 +8,9 @@
 struct trace_cache_summary {
     const char *name; /* "(untyped)" for the last, which is all untyped allocations */
     uint64_t object_size;
-    uint64_t allocs, frees;       /* recorded ones; see trace_summary */
-    uint64_t requested_bytes;     /* sum over recorded allocs */
-    uint64_t recorded_bytes;      /* the same, as the recorded allocator gave */
+    uint64_t allocs, frees;   /* recorded ones; see trace_summary */
+    uint64_t requested_bytes; /* sum over recorded allocs */
+    uint64_t recorded_bytes;  /* the same, as the recorded allocator gave */
     uint64_t peak_live_objects;
     uint64_t cross_stream_frees;
     uint32_t flags;
@@ -24,10 +24,10 @@ struct trace_stream_summary {
 
 /* Counts as traces/README.md of the samples defines them: what was recorded, repairs apart. */
 struct trace_summary {
-    uint64_t streams, events; /* events: all in the file, inserted ones too */
-    uint64_t allocs;          /* recorded: neither preloaded nor inferred */
-    uint64_t frees;           /* recorded: not null, unmatched ones included, dropped ones too */
-    uint64_t unmatched_frees; /* = never_seen_frees + refreed */
+    uint64_t streams, events;    /* events: all in the file, inserted ones too */
+    uint64_t allocs;             /* recorded: neither preloaded nor inferred */
+    uint64_t frees;              /* recorded: not null, unmatched ones included, dropped ones too */
+    uint64_t unmatched_frees;    /* = never_seen_frees + refreed */
     uint64_t cross_stream_frees; /* of recorded objects by recorded frees */
     uint64_t peak_live_objects;  /* preloaded ones included */
     uint64_t peak_live_bytes;

@@ -78,11 +78,24 @@ struct trace_repairs {
     uint64_t null_frees;       /* dropped */
     uint64_t implied_frees;    /* inserted */
     uint64_t never_seen_frees; /* of objects older than the recording (or lost) */
-    uint64_t preloaded;        /* of never_seen_frees: got a preloaded alloc; the rest are dropped */
-    uint64_t refreed;          /* freed again with no alloc between: an alloc was inserted */
-    uint64_t lost_events;      /* as the recorder said */
-    uint64_t skipped_records;  /* lines or records that are no allocation event */
+    uint64_t preloaded;       /* of never_seen_frees: got a preloaded alloc; the rest are dropped */
+    uint64_t refreed;         /* freed again with no alloc between: an alloc was inserted */
+    uint64_t lost_events;     /* as the recorder said */
+    uint64_t skipped_records; /* lines or records that are no allocation event */
 };
+
+/* What the end of a file says about all of it. */
+struct trace_totals {
+    uint64_t events, allocs, frees; /* inserted ones too */
+    uint64_t peak_live_objects;
+    uint64_t duration_ns;
+    uint64_t streams, caches, types;
+    uint64_t call_sites; /* entry 0 not among them */
+    char digest[33];
+};
+
+/* Totals and digest from the end of a regular file, without reading (or checking) its events. */
+int trace_read_totals(const char *path, struct trace_totals *totals, struct error *error);
 
 /* ---- reading ---- */
 
@@ -108,6 +121,7 @@ ssize_t trace_read(struct trace_reader *reader, struct trace_event *events, size
 const struct trace_stream *trace_streams(const struct trace_reader *reader, size_t *count);
 const struct trace_cache *trace_caches(const struct trace_reader *reader, size_t *count);
 const struct trace_type *trace_types(const struct trace_reader *reader, size_t *count);
+/* Entry 0 is "": not recorded. */
 const char *const *trace_call_sites(const struct trace_reader *reader, size_t *count);
 
 /* After the last event: repairs, per-cache repairs, and the digest of the content. */
@@ -134,7 +148,11 @@ int trace_create(const char *path, const char *provenance, struct trace_writer *
 int trace_commit(struct trace_writer *writer, struct error *error); /* frees the writer, always */
 void trace_discard(struct trace_writer *writer);
 
-/* Each returns the new index (equal definitions get one index) or a negative errno. */
+/*
+ * Each returns the new index (equal definitions get one index) or a negative errno: -EINVAL when a
+ * name is longer than 4096 bytes or holds no text, or a type's cache is not defined; -ERANGE at the
+ * 65,537th stream.
+ */
 int64_t trace_add_stream(struct trace_writer *writer, const char *name, uint64_t os_id);
 int64_t trace_add_cache(struct trace_writer *writer, const struct trace_cache *cache);
 int64_t trace_add_type(struct trace_writer *writer, const struct trace_type *type);
@@ -145,6 +163,9 @@ int64_t trace_add_call_site(struct trace_writer *writer, const char *name);
  * renumbers); `type` of a free is ignored. -EINVAL when the event breaks a rule of the format.
  */
 int trace_write(struct trace_writer *writer, const struct trace_event *event, struct error *error);
+
+/* Events written so far. */
+uint64_t trace_written(const struct trace_writer *writer);
 
 /* Totals and per-cache (indexed as trace_get_cache_repairs; may be NULL); before commit. */
 void trace_set_repairs(struct trace_writer *writer, const struct trace_repairs *total,

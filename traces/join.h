@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From events that name addresses to a trace whose events name objects. Importers of recordings
+ * that know addresses only (perf, tracefs) add what they read, in any order of time; join_finish
+ * orders it, joins each free with its allocation, mends what the recording missed and counts how
+ * often:
+ *
+ *   an allocation returns an address that is live   an implied free goes just before it
+ *   a free of an address never seen                 the object is older than the recording: a
+ *                                                   preloaded allocation goes before everything
+ *   a free of an address that is free               an inferred allocation goes half-way between
+ *                                                   the two frees
+ *   an allocation names no cache (Linux 6.1, older) its free does; else other objects of its call
+ *                                                   site and size do; else the cache "size-N"
+ *   allocation and free name different caches       the allocation is right, both are marked merged
+ *
+ * What an unseen object was is told by its free, if that names a cache; by the objects its address
+ * held; or not at all, then its free is dropped. Memory grows with the distinct addresses, not with
+ * the events (those are in a spill file).
+ */
+#ifndef SLABLAB_TRACES_JOIN_H
+#define SLABLAB_TRACES_JOIN_H
+
+#include "traces/import.h"
+#include "traces/spill.h"
+
+#define JOIN_UNKNOWN (TRACE_UNTYPED - 1) /* trace_type.cache: of a cache that was not named */
+#define JOIN_NO_NAME UINT32_MAX          /* join_event.cache: the event names none */
+
+struct join;
+
+struct join_event {
+    uint64_t time_ns;
+    uint64_t address; /* 0 and 16 are the kernel's null objects: such a free is counted, no more */
+    uint32_t stream;
+    uint32_t type;  /* of an allocation, from join_type */
+    uint32_t cache; /* of a free, from join_cache, or JOIN_NO_NAME */
+    uint32_t site;  /* from join_site */
+};
+
+int join_create(struct join **join, const struct import_options *options);
+void join_destroy(struct join *join);
+
+/* Numbers for names, equal for equal ones; negative errno. In the trace streams go by `os_id`. */
+int64_t join_stream(struct join *join, const char *name, uint64_t os_id);
+int64_t join_cache(struct join *join, const char *name, size_t length);
+int64_t join_site(struct join *join, const char *name, size_t length);
+int64_t join_type(struct join *join, const struct trace_type *type);
+
+int join_add(struct join *join, enum spill_kind kind, const struct join_event *event);
+/* What the recorder says it lost, and what in the input is no event. */
+void join_lost(struct join *join, uint64_t events);
+void join_skipped(struct join *join, uint64_t records);
+uint64_t join_count(const struct join *join); /* events added */
+
+/* Writes all; `repairs` are set in the writer too. A failure of writing is in `error`, any other
+ * (memory, temporary file) only in the errno. */
+int join_finish(struct join *join, struct trace_writer *writer, struct trace_repairs *repairs,
+                struct error *error);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The payload of an events block: up to SLT_MAX_EVENTS events, column by column, because the bytes
+ * of one column resemble each other more than the bytes of one event do. A column of 16-bit values
+ * is two planes, all low bytes and then all high bytes.
+ */
+#ifndef SLABLAB_TRACES_SLT_COLUMNS_H
+#define SLABLAB_TRACES_SLT_COLUMNS_H
+
+#include "traces/bytes.h"
+#include "traces/slt_format.h"
+#include "traces/trace.h"
+
+/* All that events have in common but stream, time and object: an event names one by number. */
+struct slt_kind {
+    uint8_t op;     /* enum trace_op */
+    uint8_t origin; /* enum trace_origin */
+    uint32_t type;  /* alloc: type; create, destroy: cache; free: 0 */
+};
+
+/* Only an allocation can be preloaded, and so on. */
+bool slt_origin_is_valid(enum trace_op op, enum trace_origin origin);
+
+/* ---- writing ---- */
+
+struct slt_builder {
+    uint32_t count;
+    uint32_t references;
+    uint32_t kinds;
+    uint32_t batch_left; /* events of the open bulk operation */
+    uint64_t first_time_ns, last_time_ns;
+    bool sites;         /* some event has a call site */
+    uint64_t *delta_ns; /* these five: SLT_MAX_EVENTS each */
+    uint16_t *stream;
+    uint16_t *kind;
+    uint16_t *reference;
+    uint32_t *site;
+    struct bytes kind_table, wide_references, batches;
+    uint32_t epoch;        /* blocks so far */
+    uint64_t *alloc_kinds; /* epoch << 32 | kind, at [type * TRACE_ORIGINS + origin] */
+    size_t nr_alloc_kinds;
+    uint64_t free_kinds[TRACE_ORIGINS]; /* the same for frees */
+};
+
+int slt_builder_init(struct slt_builder *builder);
+void slt_builder_cleanup(struct slt_builder *builder);
+/* `age` of a free's object, and its number in case the age is too large to be named. */
+int slt_builder_add(struct slt_builder *builder, const struct trace_event *event, uint64_t age,
+                    uint32_t number);
+/* Appends the payload and begins anew. */
+void slt_builder_finish(struct slt_builder *builder, struct bytes *payload);
+
+/* ---- reading ---- */
+
+struct slt_columns {
+    uint32_t count, references, kinds, wide_times, wide_references, batches;
+    uint64_t unit_ns;
+    const uint8_t *kind_table;
+    const uint8_t *time[2], *stream[2], *kind[2], *reference[2]; /* low and high plane */
+    const uint8_t *site[4];                                      /* NULL: no event has one */
+    const uint8_t *wide_time, *wide_reference, *batch;
+};
+
+/*
+ * Finds the columns in a payload and checks all that needs no knowledge of other blocks: sizes,
+ * kind numbers, escapes, batches, and that no time from `start_ns` on overflows. Gives the time of
+ * the last event. NULL, or what is wrong.
+ */
+const char *slt_columns_map(struct slt_columns *columns, const uint8_t *payload, size_t length,
+                            uint64_t start_ns, uint64_t *end_ns);
+
+static inline uint32_t slt_u16(const uint8_t *const planes[2], uint32_t at)
+{
+    return planes[0][at] | (uint32_t)planes[1][at] << 8;
+}
+
+static inline uint32_t slt_columns_site(const struct slt_columns *columns, uint32_t at)
+{
+    return columns->site[0][at] | (uint32_t)columns->site[1][at] << 8 |
+           (uint32_t)columns->site[2][at] << 16 | (uint32_t)columns->site[3][at] << 24;
+}
+
+static inline struct slt_kind slt_columns_kind(const struct slt_columns *columns, uint32_t kind)
+{
+    const uint8_t *at = columns->kind_table + (size_t)kind * SLT_KIND_BYTES;
+
+    return (struct slt_kind){at[0], at[1], load_u32(at + 4)};
+}
+
+#endif
