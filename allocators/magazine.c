@@ -22,8 +22,11 @@
  * Deviations:
  * - times are compared signed;
  * - reclaim and destruction drain magazines on behalf of whoever calls; upstream has no reclaim;
- * - freeing surplus ends in a reap of that cache, or no page would ever be seen to come back;
- *   working sets are tracked for ordinary caches only;
+ * - the surplus of a working set is freed by the CPU whose depot visit ends the interval, and that
+ *   ends in a reap of the cache, or no page would be seen to come back; working sets are tracked
+ *   for ordinary caches only;
+ * - a bulk allocation looks into the depot until it is empty, and takes the rest from the slab
+ *   layer without looking again;
  * - those of bufctl (allocators/bufctl.c).
  */
 #include "allocators/magazine_cpu.h"
@@ -81,14 +84,14 @@ struct magazine_instance {
     struct cds_list_head caches;
 };
 
-enum {
-    RANK_MAGAZINES_DEPOT = LOCK_RANK_CACHE + 1,
-    RANK_MAGAZINES,
-    RANK_SLAB_RECORDS_DEPOT,
-    RANK_SLAB_RECORDS,
-    RANK_BUFCTLS_DEPOT,
-    RANK_BUFCTLS
+/* The order of locks above, as ranks. */
+struct magazine_ranks {
+    unsigned depot, cache;
 };
+static const struct magazine_ranks ordinary_ranks = {LOCK_RANK_DEPOT, LOCK_RANK_CACHE};
+static const struct magazine_ranks magazines_ranks = {LOCK_RANK_CACHE + 1, LOCK_RANK_CACHE + 2};
+static const struct magazine_ranks slab_records_ranks = {LOCK_RANK_CACHE + 3, LOCK_RANK_CACHE + 4};
+static const struct magazine_ranks bufctls_ranks = {LOCK_RANK_CACHE + 5, LOCK_RANK_CACHE + 6};
 
 /* ---- caches ---- */
 
@@ -113,37 +116,38 @@ static struct depot_options depot_options_of(const struct magazine_options *opti
 }
 
 /* Slab layer and depot; the CPUs' magazines come after, since the magazine cache needs itself. */
-static struct cache *layers_create(struct magazine_instance *instance,
-                                   const struct cache_params *params,
-                                   const struct slab_sources *sources, unsigned depot_rank,
-                                   unsigned rank, int *code, struct error *error)
+static int layers_create(struct magazine_instance *instance, const struct cache_params *params,
+                         const struct slab_sources *sources, const struct magazine_ranks *ranks,
+                         struct cache **result, struct error *error)
 {
-    const struct slab_config config = {
-        .design = "magazine", .options = &instance->options.slab, .sources = sources, .rank = rank};
-    bool ordinary = depot_rank == LOCK_RANK_DEPOT;
-    const struct depot_options depot =
-        depot_options_of(&instance->options, ordinary && instance->options.working_set);
+    const struct slab_config config = {.design = "magazine",
+                                       .options = &instance->options.slab,
+                                       .sources = sources,
+                                       .rank = ranks->cache};
+    const struct depot_options depot = depot_options_of(
+        &instance->options, instance->options.working_set && ranks == &ordinary_ranks);
     struct cache *cache = boot_alloc(cache_bytes(), PAGE_ANY_NODE);
+    int code;
 
-    if (!cache) {
-        *code = error_set(error, ENOMEM, "cache '%s': no memory for its descriptor", params->name);
-        return NULL;
-    }
+    if (!cache)
+        return error_set(error, ENOMEM, "cache '%s': no memory for its descriptor", params->name);
     cache->magazines = instance->magazines; /* of metadata caches: see metadata_init */
-    *code = slab_cache_init(&cache->slabs, &config, params, error);
-    if (*code)
+    code = slab_cache_init(&cache->slabs, &config, params, error);
+    if (code)
         goto no_slabs;
-    if (depot_init(&cache->depot, &depot, depot_rank) != 0) {
-        *code = error_set(error, ENOMEM, "cache '%s': no memory for its depot", params->name);
+    code = depot_init(&cache->depot, &depot, ranks->depot);
+    if (code) {
+        error_set(error, -code, "cache '%s': no memory for its depot", params->name);
         goto no_depot;
     }
-    return cache;
+    *result = cache;
+    return 0;
 
 no_depot:
     slab_cache_cleanup(&cache->slabs);
 no_slabs:
     boot_free(cache, cache_bytes());
-    return NULL;
+    return code;
 }
 
 static void layers_destroy(struct cache *cache)
@@ -157,11 +161,10 @@ static int magazine_cache_create(void *running, const struct cache_params *param
                                  struct cache **result, struct error *error)
 {
     struct magazine_instance *instance = running;
-    int code;
-    struct cache *cache = layers_create(instance, params, &instance->sources, LOCK_RANK_DEPOT,
-                                        LOCK_RANK_CACHE, &code, error);
+    struct cache *cache;
+    int code = layers_create(instance, params, &instance->sources, &ordinary_ranks, &cache, error);
 
-    if (!cache)
+    if (code)
         return code;
     code = magazine_cpus_init(cache, error);
     if (code) {
@@ -221,29 +224,24 @@ static void slab_layer_free(void *source, void *record)
     slab_cache_free(source, record);
 }
 
-static struct cache *metadata_create(struct magazine_instance *instance, const char *name,
-                                     size_t size, size_t align, unsigned depot_rank, int *code,
-                                     struct error *error)
-{
-    const struct cache_params params = {.name = name, .size = size, .align = align};
-    const struct slab_sources *sources =
-        depot_rank == RANK_MAGAZINES_DEPOT ? &instance->magazine_sources : NULL;
-
-    return layers_create(instance, &params, sources, depot_rank, depot_rank + 1, code, error);
-}
-
-/* The three metadata caches without magazines. */
+/* The three metadata caches, as yet without magazines. */
 static int metadata_init(struct magazine_instance *instance, struct error *error)
 {
+    const struct cache_params slab_records = {
+        .name = "slab-records", .size = sizeof(struct slab), .align = sizeof(void *)};
+    const struct cache_params bufctls = {
+        .name = "bufctls", .size = sizeof(struct bufctl), .align = sizeof(void *)};
+    const struct cache_params magazines = {.name = "magazines",
+                                           .size = magazine_bytes(instance->options.magazine_max),
+                                           .align = CACHE_LINE};
     int code;
 
-    instance->slab_records = metadata_create(instance, "slab-records", sizeof(struct slab),
-                                             sizeof(void *), RANK_SLAB_RECORDS_DEPOT, &code, error);
-    if (!instance->slab_records)
+    code = layers_create(instance, &slab_records, NULL, &slab_records_ranks,
+                         &instance->slab_records, error);
+    if (code)
         return code;
-    instance->bufctls = metadata_create(instance, "bufctls", sizeof(struct bufctl), sizeof(void *),
-                                        RANK_BUFCTLS_DEPOT, &code, error);
-    if (!instance->bufctls)
+    code = layers_create(instance, &bufctls, NULL, &bufctls_ranks, &instance->bufctls, error);
+    if (code)
         return code;
     instance->sources = (struct slab_sources){
         .slabs = {record_alloc, record_free, instance->slab_records},
@@ -253,10 +251,9 @@ static int metadata_init(struct magazine_instance *instance, struct error *error
         .slabs = {slab_layer_alloc, slab_layer_free, &instance->slab_records->slabs},
         .bufctls = {slab_layer_alloc, slab_layer_free, &instance->bufctls->slabs},
     };
-    instance->magazines =
-        metadata_create(instance, "magazines", magazine_bytes(instance->options.magazine_max),
-                        CACHE_LINE, RANK_MAGAZINES_DEPOT, &code, error);
-    if (!instance->magazines)
+    code = layers_create(instance, &magazines, &instance->magazine_sources, &magazines_ranks,
+                         &instance->magazines, error);
+    if (code)
         return code;
     instance->slab_records->magazines = instance->magazines;
     instance->bufctls->magazines = instance->magazines;

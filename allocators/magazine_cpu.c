@@ -2,9 +2,12 @@
 /*
  * The per-CPU layer of design magazine: the way of an object between its user, this CPU's loaded
  * and previous magazines, the depot and the slab layer. The first lines of magazine_alloc and
- * magazine_free are the fast path; everything else is out of line. Steps are numbered as by Bonwick
- * & Adams, with one more: a free that needs a new magazine makes it holding no lock of its own
- * cache (4), and goes to the slab layer when there is none (5).
+ * magazine_free are the fast path; everything else is out of line.
+ *
+ * Steps are numbered in the order they are tried. Allocate: 1 pop loaded, 2 swap with previous,
+ * 3 the depot's first not-empty magazine, 4 the slab layer. Free: 1 push to loaded, 2 swap with
+ * previous, 3 the depot's first empty magazine, 4 a new magazine, made holding no lock of this
+ * cache, 5 the slab layer. An allocation never makes a magazine.
  */
 #include "allocators/magazine_cpu.h"
 

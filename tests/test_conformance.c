@@ -4,6 +4,7 @@
  * harness (null) hands out the same memory again and again, so only what does not look into objects
  * is asked of it; limits and ledgers are not asked of external designs.
  */
+#include "sim/lock.h"
 #include "tests/scene.h"
 
 #include <setjmp.h>
@@ -445,6 +446,18 @@ static void threads_pass_objects_to_each_other_short_of_memory(void **state)
     drive_under(*state, 8, 900 << 10, 5000);
 }
 
+static void threads_pass_objects_under_every_kind_of_lock(void **state)
+{
+    static const enum lock_kind kinds[] = {LOCK_TICKET, LOCK_MCS, LOCK_PTHREAD, LOCK_TAS};
+    enum lock_kind usual = lock_default_kind();
+
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        lock_set_default_kind(kinds[i]);
+        drive_under(*state, 3, 0, 3000);
+    }
+    lock_set_default_kind(usual);
+}
+
 static void come_and_go(unsigned cpu, void *argument)
 {
     (void)argument;
@@ -486,6 +499,8 @@ static const struct {
     {"threads pass objects to each other", threads_pass_objects_to_each_other},
     {"threads pass objects to each other, short of memory",
      threads_pass_objects_to_each_other_short_of_memory},
+    {"threads pass objects to each other under every kind of lock",
+     threads_pass_objects_under_every_kind_of_lock},
     {"threads make and destroy caches while others reclaim",
      threads_make_and_destroy_caches_while_others_reclaim},
 };
