@@ -4,7 +4,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 int error_set(struct error *error, int code, const char *format, ...)
 {
@@ -22,16 +21,14 @@ int error_prefix(struct error *error, int code, const char *format, ...)
 {
     if (error) {
         struct error sentence = *error;
-        size_t used;
+        char prefix[256];
         va_list args;
 
         va_start(args, format);
-        vsnprintf(error->text, sizeof error->text, format, args);
+        vsnprintf(prefix, sizeof prefix, format, args);
         va_end(args);
-        used = strlen(error->text);
-        strncat(error->text, ": ", sizeof error->text - used - 1);
-        used = strlen(error->text);
-        strncat(error->text, sentence.text, sizeof error->text - used - 1);
+        snprintf(error->text, sizeof error->text, "%s: %.*s", prefix,
+                 (int)(sizeof error->text - sizeof prefix - 2), sentence.text);
     }
     return code;
 }
