@@ -69,6 +69,37 @@ struct tunable {
     const char *initial_string;         /* for STRING */
 };
 
+/* Rows of a table of tunables: `name` sets `member` of the options struct `type`. */
+#define TUNABLE_ROW(name, what, type, member, text)                                                \
+    .key = name, .summary = text, .kind = what, .offset = offsetof(type, member)
+#define TUNABLE_RANGE(value, least, most) .initial = value, .minimum = least, .maximum = most
+
+#define TUNABLE_NUMBER(name, type, member, value, least, most, text)                               \
+    {                                                                                              \
+        TUNABLE_ROW(name, TUNABLE_UINT, type, member, text), TUNABLE_RANGE(value, least, most)     \
+    }
+#define TUNABLE_POWER(name, type, member, value, least, most, text)                                \
+    {                                                                                              \
+        TUNABLE_ROW(name, TUNABLE_UINT, type, member, text), TUNABLE_RANGE(value, least, most),    \
+            .power_of_two = true                                                                   \
+    }
+#define TUNABLE_BYTES(name, type, member, value, least, most, text)                                \
+    {                                                                                              \
+        TUNABLE_ROW(name, TUNABLE_SIZE, type, member, text), TUNABLE_RANGE(value, least, most)     \
+    }
+#define TUNABLE_SWITCH(name, type, member, value, text)                                            \
+    {                                                                                              \
+        TUNABLE_ROW(name, TUNABLE_BOOL, type, member, text), .initial = value                      \
+    }
+#define TUNABLE_WORD(name, type, member, value, words, text)                                       \
+    {                                                                                              \
+        TUNABLE_ROW(name, TUNABLE_CHOICE, type, member, text), .initial = value, .choices = words  \
+    }
+#define TUNABLE_TEXT(name, type, member, value, text)                                              \
+    {                                                                                              \
+        TUNABLE_ROW(name, TUNABLE_STRING, type, member, text), .initial_string = value             \
+    }
+
 /* Receives one named number of a design's inner state; see allocator.inspect. */
 typedef void (*inspect_fn)(void *context, const char *name, uint64_t value);
 

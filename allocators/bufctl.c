@@ -167,12 +167,12 @@ static void bufctl_free(struct cache *cache, void *object)
 static void bufctl_reclaim(void *running, unsigned level)
 {
     struct bufctl_instance *instance = running;
-    struct cache *cache;
+    struct cds_list_head *link;
 
     (void)level;
     lock_acquire(&instance->lock);
-    cds_list_for_each_entry (cache, &instance->caches, link)
-        slab_cache_reap(&cache->slabs);
+    cds_list_for_each(link, &instance->caches)
+        slab_cache_reap(&cds_list_entry(link, struct cache, link)->slabs);
     lock_release(&instance->lock);
     /* Last, since the reaps above gave records back. */
     slab_cache_reap(&instance->slab_records);

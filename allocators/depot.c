@@ -4,13 +4,13 @@
  * working set.
  *
  * Resize (Bonwick & Adams, 3.5; thresholds as in Akaros): contention is a failed try of the lock.
- * Waiting for longer than resize_timeout between two of them starts a new window; more than
+ * One that comes later than resize_timeout after the window's start starts a new window; more than
  * resize_threshold of them in one window make magazines one round larger.
  *
  * Working set (Bonwick & Adams, 3.4): a list that never was shorter than its minimum in an interval
  * did without that many magazines, so they are surplus. There is no deferred work for it: the end
- * of an interval is noticed by the first visit to the depot after it, and a depot that nobody
- * visits keeps what it has.
+ * of an interval is noticed by the first visit to the depot after it, whose CPU then has to free
+ * the surplus; a depot that nobody visits keeps what it has.
  *
  * depot=steal: one stripe per 4 CPUs. A CPU tries its own first, then the others in order, waiting
  * for none, and makes do without when nothing is to be had. A stripe passed by counts as contention

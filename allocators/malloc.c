@@ -21,11 +21,8 @@ struct malloc_options {
 };
 
 static const struct tunable malloc_tunables[] = {
-    {.key = "library",
-     .summary = "libc, jemalloc, mimalloc, tcmalloc, or the file of a shared library",
-     .kind = TUNABLE_STRING,
-     .offset = offsetof(struct malloc_options, library),
-     .initial_string = "libc"},
+    TUNABLE_TEXT("library", struct malloc_options, library, "libc",
+                 "libc, jemalloc, mimalloc, tcmalloc, or the file of a shared library"),
     {.key = NULL},
 };
 

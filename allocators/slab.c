@@ -209,7 +209,7 @@ static void empty_slabs_destroy(struct slab_cache *cache)
     struct slab *slab, *next;
 
     lock_acquire(&cache->lock);
-    cds_list_for_each_entry_safe (slab, next, &cache->empty, link)
+    cds_list_for_each_entry_safe(slab, next, &cache->empty, link)
         slab_destroy(cache, slab);
     lock_release(&cache->lock);
 }
@@ -374,7 +374,7 @@ static struct slab_tally tally(struct slab_cache *cache, const struct cds_list_h
     struct slab_tally sum = {0};
     struct slab *slab;
 
-    cds_list_for_each_entry (slab, list, link) {
+    cds_list_for_each_entry(slab, list, link) {
         if (slab->busy < least || slab->busy > most)
             invariant_broken(cache->design, cache->params.name,
                              "slab %p with %u of %u objects out is on a wrong list", (void *)slab,

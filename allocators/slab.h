@@ -43,30 +43,15 @@ struct slab_options {
 
 /* The rows of a design's tunables: `member` is the struct slab_options in the options `type`. */
 #define SLAB_TUNABLES(type, member)                                                                \
-    {.key = "color",                                                                               \
-     .summary = "offset the first object of successive slabs by the alignment",                    \
-     .kind = TUNABLE_BOOL,                                                                         \
-     .offset = offsetof(type, member.color)},                                                      \
-        {.key = "hash_lists",                                                                      \
-         .summary = "lists of a cache's address hash at first",                                    \
-         .kind = TUNABLE_UINT,                                                                     \
-         .offset = offsetof(type, member.hash_lists),                                              \
-         .minimum = 2,                                                                             \
-         .maximum = 1 << 20,                                                                       \
-         .initial = 64,                                                                            \
-         .power_of_two = true},                                                                    \
-        {.key = "objects_per_slab",                                                                \
-         .summary = "objects that a slab of the large layout is made for",                         \
-         .kind = TUNABLE_UINT,                                                                     \
-         .offset = offsetof(type, member.objects_per_slab),                                        \
-         .minimum = 1,                                                                             \
-         .maximum = 4096,                                                                          \
-         .initial = 8},                                                                            \
-    {                                                                                              \
-        .key = "large_cutoff", .summary = "largest object of the small layout, bytes",             \
-        .kind = TUNABLE_SIZE, .offset = offsetof(type, member.large_cutoff), .minimum = 0,         \
-        .maximum = PAGE_SIZE - sizeof(struct slab), .initial = SLAB_LARGE_CUTOFF                   \
-    }
+    TUNABLE_SWITCH("color", type, member.color, false,                                             \
+                   "offset the first object of successive slabs by the alignment"),                \
+        TUNABLE_POWER("hash_lists", type, member.hash_lists, 64, 2, 1 << 20,                       \
+                      "lists of a cache's address hash at first"),                                 \
+        TUNABLE_NUMBER("objects_per_slab", type, member.objects_per_slab, 8, 1, 4096,              \
+                       "objects that a slab of the large layout is made for"),                     \
+        TUNABLE_BYTES("large_cutoff", type, member.large_cutoff, SLAB_LARGE_CUTOFF, 0,             \
+                      PAGE_SIZE - sizeof(struct slab),                                             \
+                      "largest object of the small layout, bytes")
 
 /*
  * Where the large layout gets its records from and gives them back to: a design decides whether

@@ -84,8 +84,7 @@ struct bufctl *slab_hash_remove(struct slab_hash *hash, const void *buffer)
     struct bufctl *bufctl;
     uint64_t probes = 0;
 
-    cds_hlist_for_each_entry_2(bufctl, list_of(hash, buffer), link)
-    {
+    cds_hlist_for_each_entry_2(bufctl, list_of(hash, buffer), link) {
         probes++;
         if (bufctl->buffer == buffer)
             break;
@@ -109,7 +108,8 @@ static size_t longest_chain(const struct slab_hash *hash)
         const struct cds_hlist_node *node;
         size_t length = 0;
 
-        cds_hlist_for_each(node, &hash->lists[i]) length++;
+        cds_hlist_for_each(node, &hash->lists[i])
+            length++;
         if (length > longest)
             longest = length;
     }

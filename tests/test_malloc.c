@@ -111,6 +111,13 @@ static void a_library_without_a_malloc_of_its_own_is_refused(void **state)
     fixture_stop();
 }
 
+/* What a library allocates for itself when it is opened is not for us to free. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libtcmalloc_minimal";
+}
+
 /* Where it is not installed the sentence names the package; where it cannot be loaded any more,
  * the environment that would help. */
 static void serve_library(const char *name, const char *package)
