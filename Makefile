@@ -95,6 +95,8 @@ FORCE:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
+.SECONDARY: # objects are kept, those of tests too
+
 .PHONY: tests
 tests: $(BUILD)/slablab $(tests)
 
@@ -131,7 +133,7 @@ check-all: deps-check
 	@$(MAKE) --no-print-directory CFG=debug CC=clang check-run
 	@$(MAKE) --no-print-directory CFG=asan check-run
 	@$(MAKE) --no-print-directory CFG=tsan check-run
-	@$(MAKE) --no-print-directory CFG=debug TEST_WRAPPER='valgrind -q --error-exitcode=99 --leak-check=full' check-run
+	@$(MAKE) --no-print-directory CFG=debug TEST_WRAPPER='valgrind -q --error-exitcode=99 --leak-check=full --suppressions=tests/valgrind.supp' check-run
 
 export TEST_WRAPPER
 

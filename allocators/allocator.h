@@ -11,10 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct error;
+#include "sim/error.h"
 
-/* A cache of one design; each design has its own and casts to it (its first member need not be
- * anything in particular). */
+/* A cache of one design: each design's file completes this type for itself. */
 struct cache;
 
 enum cache_flags {
@@ -24,9 +23,12 @@ enum cache_flags {
 
 /*
  * What a cache holds. The strings and functions outlive the cache. `align` 0 means 8; it is a power
- * of two from 8 to PAGE_SIZE. A constructor gets raw memory of `size` bytes and returns 0, or
- * non-zero when it cannot (the object then goes back where it came from); a destructor gets it
- * back in constructed state. When they run differs by design: allocators/DESIGNS.md.
+ * of two from 8 to PAGE_SIZE. (allocator_cache_create checks this and puts the 8 there, so a design
+ * may rely on it.) A constructor gets raw memory of `size` bytes and returns 0, or non-zero when it
+ * cannot (the object then goes back where it came from); a destructor gets it back in constructed
+ * state. When they run differs by design: allocators/DESIGNS.md.
+ *
+ * `size` 0 is what an external design gets for untyped allocations: the size is each request's.
  */
 struct cache_params {
     const char *name;
@@ -61,10 +63,42 @@ struct tunable {
     const char *summary; /* one line, with the unit */
     enum tunable_kind kind;
     size_t offset;
-    uint64_t minimum, maximum, initial;
-    const char *const *choices; /* NULL-terminated, for CHOICE */
-    const char *initial_string; /* for STRING */
+    uint64_t minimum, maximum, initial; /* for UINT, SIZE and (initial only) BOOL, CHOICE */
+    bool power_of_two;                  /* UINT and SIZE: nothing else is allowed */
+    const char *const *choices;         /* NULL-terminated, for CHOICE */
+    const char *initial_string;         /* for STRING */
 };
+
+/* Rows of a table of tunables: `name` sets `member` of the options struct `type`. */
+#define TUNABLE_ROW(name, what, type, member, text)                                                \
+    .key = name, .summary = text, .kind = what, .offset = offsetof(type, member)
+#define TUNABLE_RANGE(value, least, most) .initial = value, .minimum = least, .maximum = most
+
+#define TUNABLE_NUMBER(name, type, member, value, least, most, text)                               \
+    {                                                                                              \
+        TUNABLE_ROW(name, TUNABLE_UINT, type, member, text), TUNABLE_RANGE(value, least, most)     \
+    }
+#define TUNABLE_POWER(name, type, member, value, least, most, text)                                \
+    {                                                                                              \
+        TUNABLE_ROW(name, TUNABLE_UINT, type, member, text), TUNABLE_RANGE(value, least, most),    \
+            .power_of_two = true                                                                   \
+    }
+#define TUNABLE_BYTES(name, type, member, value, least, most, text)                                \
+    {                                                                                              \
+        TUNABLE_ROW(name, TUNABLE_SIZE, type, member, text), TUNABLE_RANGE(value, least, most)     \
+    }
+#define TUNABLE_SWITCH(name, type, member, value, text)                                            \
+    {                                                                                              \
+        TUNABLE_ROW(name, TUNABLE_BOOL, type, member, text), .initial = value                      \
+    }
+#define TUNABLE_WORD(name, type, member, value, words, text)                                       \
+    {                                                                                              \
+        TUNABLE_ROW(name, TUNABLE_CHOICE, type, member, text), .initial = value, .choices = words  \
+    }
+#define TUNABLE_TEXT(name, type, member, value, text)                                              \
+    {                                                                                              \
+        TUNABLE_ROW(name, TUNABLE_STRING, type, member, text), .initial_string = value             \
+    }
 
 /* Receives one named number of a design's inner state; see allocator.inspect. */
 typedef void (*inspect_fn)(void *context, const char *name, uint64_t value);
@@ -72,11 +106,11 @@ typedef void (*inspect_fn)(void *context, const char *name, uint64_t value);
 /* What a design is. All functions are called as the CPU that cpu_id() says, holding no lock. */
 struct allocator {
     const char *name;
-    const char *summary;  /* one line for `slablab list allocators` */
-    const char *source;   /* where the design is known from */
-    const char *layers;   /* "per-CPU magazines -> depot -> slabs -> pages" */
-    bool external;        /* memory is not the arena's: no ledger, no limit */
-    bool harness;         /* not an allocator at all (null): exempt from verification */
+    const char *summary;            /* one line for `slablab list allocators` */
+    const char *source;             /* where the design is known from */
+    const char *layers;             /* "per-CPU magazines -> depot -> slabs -> pages" */
+    bool external;                  /* memory is not the arena's: no ledger, no limit */
+    bool harness;                   /* not an allocator at all (null): exempt from verification */
     const struct tunable *tunables; /* ends with a NULL key */
     size_t options_size;
     unsigned general_min_shift, general_max_shift; /* general caches 2^min .. 2^max; 0, 0: 3, 17 */
@@ -108,7 +142,7 @@ struct allocator {
 
     /*
      * Up to n objects at once; returns how many. A design that cannot serve many at once leaves
-     * these NULL: registration puts loops there.
+     * these NULL: allocator_alloc_bulk and allocator_free_bulk then loop.
      */
     unsigned (*alloc_bulk)(struct cache *cache, const struct request *request, unsigned n,
                            void **objects);
@@ -126,10 +160,10 @@ struct allocator {
 
 #define ALLOCATOR_RECLAIM_LEVELS 2
 
-/* Registers a design: allocator must be a constant of static storage. */
-#define ALLOCATOR_REGISTER(allocator)                                                              \
-    static const struct allocator *const allocator##_registration                                  \
-        __attribute__((used, retain, section("slablab_allocators"))) = &allocator
+/* Registers a design, a `static const struct allocator`. */
+#define ALLOCATOR_REGISTER(design)                                                                 \
+    static const struct allocator *const design##_registration                                     \
+        __attribute__((used, retain, section("slablab_allocators"))) = &design
 
 /* All registered designs in order of name; `count` gets their number. */
 const struct allocator *const *allocator_all(size_t *count);
@@ -137,8 +171,9 @@ const struct allocator *const *allocator_all(size_t *count);
 /* ---- running instance: a design, its options, and its general caches ---- */
 
 /*
- * A design by name with its options at their defaults, not yet started. "malloc:libc" is design
- * `malloc` with option library=libc. -ENOENT: the sentence lists the names that exist.
+ * A design by name with its options at their defaults, not yet started. What follows a colon is the
+ * value of the design's first tunable, if that is a string: "malloc:libc" is design `malloc` with
+ * option library=libc. -ENOENT: the sentence lists the names that exist.
  */
 struct allocator_instance;
 int allocator_create(const char *name, struct allocator_instance **instance, struct error *error);
@@ -157,11 +192,19 @@ int allocator_set_magazine_size(struct allocator_instance *instance, uint64_t si
 const char *allocator_get(const struct allocator_instance *instance, const char *key, char *buffer,
                           size_t size);
 
-/* Needs a machine and a page arena (page_init) unless the design is external. */
+/*
+ * Needs a machine, and a page arena (page_init) unless the design is external. -EINVAL, -ENOMEM;
+ * -ENOENT: a library that is not there; -EAGAIN: it is there, but wants more static thread-local
+ * space than this process has left: run the program again with ALLOCATOR_ENVIRONMENT_NAME set
+ * to ALLOCATOR_ENVIRONMENT_VALUE.
+ */
+#define ALLOCATOR_ENVIRONMENT_NAME  "GLIBC_TUNABLES"
+#define ALLOCATOR_ENVIRONMENT_VALUE "glibc.rtld.optional_static_tls=65536"
 int allocator_start(struct allocator_instance *instance, struct error *error);
 /*
- * Destroys the general caches and stops the design. -EBUSY as cache_destroy when something of an
- * ordinary cache is still live.
+ * Destroys the caches that are left, the general ones too, and stops the design. -EBUSY as
+ * cache_destroy when something is still live; then what could not be destroyed stays, and the
+ * design runs on.
  */
 int allocator_stop(struct allocator_instance *instance, struct error *error);
 
@@ -180,11 +223,26 @@ struct binding_of_cache {
     void *(*alloc)(struct cache *cache, const struct request *request);
     void (*free)(struct cache *cache, void *object);
     struct cache *cache;
+    /* NULL: the design has none; see allocator_alloc_bulk. */
+    unsigned (*alloc_bulk)(struct cache *cache, const struct request *request, unsigned n,
+                           void **objects);
+    void (*free_bulk)(struct cache *cache, unsigned n, void *const *objects);
 };
+
+/*
+ * Size 0 is served as size 1; `align` is a power of two up to PAGE_SIZE (0: 8). General caches are
+ * made when the first size is bound to them, so that a size nobody uses holds no memory: bind
+ * outside the clock, one CPU at a time. -EINVAL, -ENOMEM.
+ */
 int allocator_bind_size(struct allocator_instance *instance, size_t size, size_t align,
                         struct binding_of_cache *binding, struct error *error);
 void allocator_bind_cache(struct allocator_instance *instance, struct cache *cache,
                           struct binding_of_cache *binding);
+
+/* n objects at once, by the design's hook or one by one; returns how many there are. */
+unsigned allocator_alloc_bulk(const struct binding_of_cache *binding, const struct request *request,
+                              unsigned n, void **objects);
+void allocator_free_bulk(const struct binding_of_cache *binding, unsigned n, void *const *objects);
 
 /*
  * The slow path of an allocation that got NULL, holding no lock: lets the design reclaim, level by

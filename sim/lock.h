@@ -98,6 +98,14 @@ void lock_acquire(struct lock *lock);
 bool lock_try(struct lock *lock);
 void lock_release(struct lock *lock);
 
+/*
+ * A lock inside a record that has no room for one: bit `bit` of `word`, test-and-set whatever
+ * `--lock` says. Its rank is its class's (only LOCK_CLASS_PAGE so far).
+ */
+void bit_lock(_Atomic uint32_t *word, unsigned bit, enum lock_class class);
+bool bit_try(_Atomic uint32_t *word, unsigned bit, enum lock_class class);
+void bit_unlock(_Atomic uint32_t *word, unsigned bit, enum lock_class class);
+
 /* In checked builds: does this CPU hold any lock? (False in builds that do not keep count.) */
 bool lock_any_held(void);
 

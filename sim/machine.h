@@ -15,7 +15,9 @@
 #include "sim/page.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <urcu/list.h>
 
 #define CACHE_LINE 64
 
@@ -26,7 +28,8 @@
 struct machine_cpu {
     unsigned id;
     unsigned node;
-    uint64_t timer_ns; /* recorded time at the CPU's position in the trace; see timer_now_ns */
+    /* Recorded time at the CPU's position in the trace; see timer_now_ns. Others may read it. */
+    _Atomic uint64_t timer_ns;
 };
 
 extern _Thread_local struct machine_cpu *machine_self __attribute__((tls_model("initial-exec")));
@@ -67,6 +70,68 @@ uint64_t machine_cycles_to_ns(uint64_t cycles);
  * one CPU; CPUs may differ by as far as they are apart in the trace, so compare signed.
  */
 uint64_t timer_now_ns(void);
+
+/* ---- waiting; the caller holds no lock (asserted) and runs meanwhile what others post to it ---- */
+
+/* Returns when *word is no longer `value`. A machine may park the CPU until the line is written. */
+void spin_wait(const _Atomic uint32_t *word, uint32_t value);
+
+/*
+ * Waits until condition(argument), or until `timeout_ns` of the machine's clock have passed (recorded
+ * time stands still for who waits): then false.
+ */
+bool wait_for(bool (*condition)(void *argument), void *argument, uint64_t timeout_ns);
+
+/* ---- work for later and for others, run at safe points: between events and while waiting ---- */
+
+/*
+ * Work for whoever is free: the first CPU that comes to a safe point, perhaps this one, while it
+ * waits for it. What a kernel gives to a pool of threads, which too run on some CPU. The struct is the
+ * submitter's until fn has begun. At most `concurrent` pieces of one queue run at once.
+ */
+struct work {
+    struct cds_list_head link;
+    void (*fn)(struct work *work);
+};
+
+struct work_queue;
+struct work_queue *work_queue_create(unsigned concurrent); /* NULL: no memory */
+void work_queue_destroy(struct work_queue *queue);         /* runs what is left in it */
+void work_submit(struct work_queue *queue, struct work *work, void (*fn)(struct work *work));
+
+/*
+ * Runs fn(deferred) on this CPU once `delay_ns` of timer_now_ns have passed; also when this CPU has
+ * finished its part by then. The struct is the caller's until fn has begun or it was cancelled.
+ */
+struct deferred {
+    struct cds_list_head link; /* the CPU's list, soonest first */
+    void (*fn)(struct deferred *deferred);
+    uint64_t due_ns;
+    bool pending;
+};
+
+void defer(struct deferred *deferred, uint64_t delay_ns, void (*fn)(struct deferred *deferred));
+/* By the CPU that deferred it (or when no worker runs). Harmless when it is not pending. */
+void defer_cancel(struct deferred *deferred);
+
+/* ---- read-copy-update ---- */
+
+/* Between these what was unlinked is not freed. They nest; nothing may wait inside. */
+void rcu_read_begin(void);
+void rcu_read_end(void);
+
+/*
+ * Runs fn(grace) on this CPU, at a safe point, after all read sides that run now have ended. The
+ * struct is the caller's until then.
+ */
+struct grace {
+    _Alignas(16) char machine[64]; /* the machine's own */
+    void (*fn)(struct grace *grace);
+};
+
+void grace_call(struct grace *grace, void (*fn)(struct grace *grace));
+/* Returns when everything given to grace_call so far, by any CPU, has run. */
+void grace_barrier(void);
 
 /*
  * Runs fn(argument) once on every CPU, each as its owner, and returns when all have run it. CPUs

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * CPUs, cores, caches and nodes of this host, of an XML export, or of a synthetic machine; and
- * binding threads to them. The only user of hwloc.
+ * binding threads to them. topology.c is the only user of hwloc.
  */
 #ifndef SLABLAB_SIM_TOPOLOGY_H
 #define SLABLAB_SIM_TOPOLOGY_H
@@ -21,7 +21,11 @@ struct topology_cpu {
     unsigned node; /* logical number of the nearest node with memory */
 };
 
-/* Each gives a topology that topology_destroy frees; errors: -EINVAL (what hwloc refused), -ENOMEM. */
+/*
+ * Each gives a topology that topology_destroy frees; errors: -EINVAL (what hwloc refused), -ENOMEM.
+ * The host's has only CPUs that the calling thread may be bound to, so create it before binding:
+ * what a container, taskset or a batch system keeps from us does not count.
+ */
 int topology_create_host(struct topology **topology, struct error *error);
 int topology_create_xml(const char *path, struct topology **topology, struct error *error);
 int topology_create_synthetic(const char *description, struct topology **topology,
@@ -36,7 +40,7 @@ unsigned topology_nr_nodes(const struct topology *topology);
 const struct topology_cpu *topology_cpu(const struct topology *topology, unsigned cpu);
 unsigned topology_node_os_index(const struct topology *topology, unsigned node);
 
-/* As the firmware's table has it (10: local), or 10 / 20 for same / other node where it has none. */
+/* As the firmware's table has it (10: local); where it has none 10, and 20 to another node. */
 unsigned topology_distance(const struct topology *topology, unsigned from_node, unsigned to_node);
 
 /* One line for people and provenance, such as "1 package, 1 node, 1 L3, 2 cores, 2 CPUs". */
@@ -44,8 +48,8 @@ const char *topology_describe(const struct topology *topology);
 
 enum binding_policy {
     BINDING_COMPACT, /* fill a core, a cache, a node before the next */
-    BINDING_SCATTER, /* as far apart as the machine allows: nodes, then caches, then cores */
-    BINDING_NODE,    /* compact within one node */
+    BINDING_SCATTER, /* as far apart as the machine allows; see topology_place */
+    BINDING_NODE,    /* compact within one node (logical number) */
     BINDING_CPUS,    /* a list of operating-system CPU numbers */
     BINDING_NONE     /* the user asked for no binding */
 };
@@ -62,10 +66,18 @@ int binding_parse(const char *text, struct binding *binding, struct error *error
 void binding_cleanup(struct binding *binding);
 
 /*
- * Chooses a CPU for each of `workers` workers: cpus[i] is a logical CPU number. Workers beyond the
- * CPUs that the policy allows are refused (-E2BIG, the sentence says how many there are) unless
- * `oversubscribe`, which deals them out again from the start. BINDING_NONE deals compactly: it says
- * which CPU a worker stands for, though nothing holds it there.
+ * Chooses a CPU for each of `workers` workers: cpus[i] is a logical CPU number.
+ *
+ * Compact deals the CPUs in hwloc's order, which fills a core, a cache, a node before the next.
+ * Scatter gives each worker the free CPU whose package has fewest workers so far; among those
+ * whose node, then whose last-level cache, then whose core has fewest; then the lowest number. So
+ * it goes round the packages, within a package round its nodes, and so on, and SMT siblings of a
+ * busy core come last. (Packages before nodes: two nodes of one package are nearer.) A list of
+ * CPUs is dealt in its own order and may name one twice only when `oversubscribe`.
+ *
+ * Workers beyond the CPUs that the policy allows are refused (-E2BIG, the sentence says how many
+ * there are) unless `oversubscribe`, which deals them out again from the start. BINDING_NONE deals
+ * compactly: it says which CPU a worker stands for, though nothing holds it there.
  */
 int topology_place(const struct topology *topology, const struct binding *binding, unsigned workers,
                    bool oversubscribe, unsigned *cpus, struct error *error);

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Locks of the native machine. Each algorithm has two parts: a first try, and the wait when that
+ * failed; the seam between them (lock_acquire) is where contention is seen.
+ */
+#include "sim/lock.h"
+
+#include "sim/error.h"
+#include "sim/spin.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A place in an MCS queue. A CPU nests few locks; each held one occupies a node of its own. */
+struct mcs_node {
+    _Atomic(struct mcs_node *) next; /* partner: the successor's store in mcs_wait */
+    _Atomic uint32_t waiting;        /* partner: the predecessor's store in lock_release */
+    bool used;                       /* the owner CPU's alone */
+};
+
+#define MCS_NESTING 16
+static _Thread_local struct mcs_node mcs_nodes[MCS_NESTING] __attribute__((aligned(64)));
+
+static enum lock_kind default_kind = LOCK_TAS;
+
+static const struct {
+    const char *name;
+    const char *summary;
+} kinds[] = {
+    [LOCK_TAS] = {"tas", "test-and-test-and-set with exponential back-off"},
+    [LOCK_TICKET] = {"ticket", "first come, first served; all spin on one word"},
+    [LOCK_MCS] = {"mcs", "first come, first served; each spins on a line of its own"},
+    [LOCK_PTHREAD] = {"pthread", "pthread mutex: sleeps"},
+};
+#define LOCK_KINDS (sizeof kinds / sizeof kinds[0])
+
+static const char *const class_names[LOCK_CLASSES] = {
+    [LOCK_CLASS_CPU] = "cpu",       [LOCK_CLASS_DEPOT] = "depot",
+    [LOCK_CLASS_CACHE] = "cache",   [LOCK_CLASS_SLAB] = "slab",
+    [LOCK_CLASS_PAGE] = "page",     [LOCK_CLASS_PARTIAL] = "partial",
+    [LOCK_CLASS_CACHES] = "caches", [LOCK_CLASS_VMEM] = "vmem",
+    [LOCK_CLASS_BOOT] = "boot",     [LOCK_CLASS_ZONE] = "zone",
+};
+
+void lock_set_default_kind(enum lock_kind kind)
+{
+    default_kind = kind;
+}
+
+enum lock_kind lock_default_kind(void)
+{
+    return default_kind;
+}
+
+int lock_kind_parse(const char *text, enum lock_kind *kind, struct error *error)
+{
+    char names[128] = "";
+
+    for (size_t i = 0; i < LOCK_KINDS; i++) {
+        if (strcmp(text, kinds[i].name) == 0) {
+            *kind = (enum lock_kind)i;
+            return 0;
+        }
+        strcat(names, i ? ", " : "");
+        strcat(names, kinds[i].name);
+    }
+    return error_set(error, EINVAL, "no lock kind '%s'; there are: %s", text, names);
+}
+
+const char *lock_kind_name(enum lock_kind kind)
+{
+    return (size_t)kind < LOCK_KINDS ? kinds[kind].name : NULL;
+}
+
+const char *lock_kind_summary(enum lock_kind kind)
+{
+    return (size_t)kind < LOCK_KINDS ? kinds[kind].summary : NULL;
+}
+
+const char *lock_class_name(enum lock_class class)
+{
+    return class_names[class];
+}
+
+void lock_init(struct lock *lock, enum lock_class class, unsigned rank)
+{
+    memset(lock, 0, sizeof *lock);
+    lock->class = (uint8_t)class;
+    lock->rank = (uint8_t)rank;
+    lock->kind = (uint8_t)default_kind;
+    lock->initialised = 1;
+    if (lock->kind == LOCK_PTHREAD) {
+        /* Natively the process's own heap: no design's memory is charged for it. */
+        pthread_mutex_t *mutex = malloc(sizeof *mutex);
+
+        if (!mutex || pthread_mutex_init(mutex, NULL) != 0) {
+            fprintf(stderr, "slablab: no memory for a mutex\n");
+            abort();
+        }
+        lock->mutex = mutex;
+    }
+}
+
+void lock_cleanup(struct lock *lock)
+{
+    if (lock->kind == LOCK_PTHREAD) {
+        pthread_mutex_destroy(lock->mutex);
+        free(lock->mutex);
+    }
+    lock->initialised = 0;
+}
+
+/* ---- the order of locks, asserted in checked builds ---- */
+
+#ifdef SLABLAB_CHECKED
+#define HELD_MAX 32
+
+struct held_lock {
+    const void *lock;
+    uint8_t class;
+    uint8_t rank;
+};
+
+static _Thread_local struct {
+    struct held_lock locks[HELD_MAX];
+    unsigned count;
+} held;
+
+static _Noreturn void lock_broken(struct held_lock lock, const char *what)
+{
+    fprintf(stderr, "slablab: lock of class %s, rank %u: %s\n", class_names[lock.class], lock.rank,
+            what);
+    for (unsigned i = 0; i < held.count; i++)
+        fprintf(stderr, "  held: class %s, rank %u\n", class_names[held.locks[i].class],
+                held.locks[i].rank);
+    abort();
+}
+
+/* A lock that is only tried cannot deadlock, so its rank may be any. */
+static void rank_check(struct held_lock lock)
+{
+    for (unsigned i = 0; i < held.count; i++) {
+        if (held.locks[i].rank >= lock.rank)
+            lock_broken(lock, "taken out of order");
+    }
+}
+
+static void rank_push(struct held_lock lock)
+{
+    if (held.count == HELD_MAX)
+        lock_broken(lock, "too many locks held");
+    held.locks[held.count++] = lock;
+}
+
+static void rank_pop(struct held_lock lock)
+{
+    for (unsigned i = held.count; i-- > 0;) {
+        if (held.locks[i].lock == lock.lock) {
+            memmove(&held.locks[i], &held.locks[i + 1],
+                    (held.count - i - 1) * sizeof held.locks[0]);
+            held.count--;
+            return;
+        }
+    }
+    lock_broken(lock, "released but not held");
+}
+
+static struct held_lock as_held(const struct lock *lock)
+{
+    const struct held_lock as = {.lock = lock, .class = lock->class, .rank = lock->rank};
+
+    if (!lock->initialised)
+        lock_broken(as, "used before lock_init");
+    return as;
+}
+
+/* Two bits of one word are told apart by an address inside the word. */
+static struct held_lock bit_as_held(const _Atomic uint32_t *word, unsigned bit,
+                                    enum lock_class class)
+{
+    return (struct held_lock){.lock = (const char *)word + bit % sizeof *word,
+                              .class = (uint8_t)class,
+                              .rank = LOCK_RANK_PAGE};
+}
+
+bool lock_any_held(void)
+{
+    return held.count != 0;
+}
+#else
+#define rank_check(lock) ((void)0)
+#define rank_push(lock)  ((void)0)
+#define rank_pop(lock)   ((void)0)
+
+bool lock_any_held(void)
+{
+    return false;
+}
+#endif
+
+/* ---- test-and-test-and-set ---- */
+
+static bool tas_try(struct lock *lock)
+{
+    return atomic_load_explicit(&lock->word, memory_order_relaxed) == 0 &&
+           atomic_exchange_explicit(&lock->word, 1, memory_order_acquire) == 0;
+}
+
+/* Back-off doubles from 4 to 1,024 pauses: Anderson 1990 shows why it must grow, and be bounded. */
+static void tas_wait(struct lock *lock)
+{
+    unsigned spins = 0;
+
+    for (unsigned backoff = 4;; backoff = backoff < 1024 ? backoff * 2 : 1024) {
+        for (unsigned i = 0; i < backoff; i++)
+            spin_step(&spins);
+        if (tas_try(lock))
+            return;
+    }
+}
+
+/* ---- ticket ---- */
+
+static bool ticket_try(struct lock *lock)
+{
+    uint32_t serving = atomic_load_explicit(&lock->ticket.serving, memory_order_acquire);
+    uint32_t next = serving;
+
+    return atomic_compare_exchange_strong_explicit(&lock->ticket.next, &next, serving + 1,
+                                                   memory_order_acquire, memory_order_relaxed);
+}
+
+static void ticket_wait(struct lock *lock)
+{
+    uint32_t mine = atomic_fetch_add_explicit(&lock->ticket.next, 1, memory_order_relaxed);
+    unsigned spins = 0;
+
+    while (atomic_load_explicit(&lock->ticket.serving, memory_order_acquire) != mine)
+        spin_step(&spins);
+}
+
+static void ticket_release(struct lock *lock)
+{
+    /* Only the holder writes `serving`, so no read-modify-write is needed. */
+    uint32_t serving = atomic_load_explicit(&lock->ticket.serving, memory_order_relaxed);
+
+    atomic_store_explicit(&lock->ticket.serving, serving + 1, memory_order_release);
+}
+
+/* ---- MCS ---- */
+
+static struct mcs_node *mcs_node_get(void)
+{
+    for (unsigned i = 0; i < MCS_NESTING; i++) {
+        if (!mcs_nodes[i].used) {
+            mcs_nodes[i].used = true;
+            atomic_store_explicit(&mcs_nodes[i].next, NULL, memory_order_relaxed);
+            return &mcs_nodes[i];
+        }
+    }
+    fprintf(stderr, "slablab: more than %d MCS locks held by one CPU\n", MCS_NESTING);
+    abort();
+}
+
+static bool mcs_try(struct lock *lock)
+{
+    struct mcs_node *nobody = NULL;
+    struct mcs_node *node;
+
+    if (atomic_load_explicit(&lock->tail, memory_order_relaxed))
+        return false;
+    node = mcs_node_get();
+    if (!atomic_compare_exchange_strong_explicit(&lock->tail, &nobody, node, memory_order_acq_rel,
+                                                 memory_order_relaxed)) {
+        node->used = false;
+        return false;
+    }
+    lock->holder = node;
+    return true;
+}
+
+static void mcs_wait(struct lock *lock)
+{
+    struct mcs_node *node = mcs_node_get();
+    struct mcs_node *before;
+    unsigned spins = 0;
+
+    atomic_store_explicit(&node->waiting, 1, memory_order_relaxed);
+    before = atomic_exchange_explicit(&lock->tail, node, memory_order_acq_rel);
+    if (before) {
+        atomic_store_explicit(&before->next, node, memory_order_release);
+        while (atomic_load_explicit(&node->waiting, memory_order_acquire))
+            spin_step(&spins);
+    }
+    lock->holder = node;
+}
+
+static void mcs_release(struct lock *lock)
+{
+    struct mcs_node *node = lock->holder;
+    struct mcs_node *expected = node;
+    struct mcs_node *after = atomic_load_explicit(&node->next, memory_order_acquire);
+    unsigned spins = 0;
+
+    if (!after) {
+        if (atomic_compare_exchange_strong_explicit(&lock->tail, &expected, NULL,
+                                                    memory_order_release, memory_order_relaxed)) {
+            node->used = false;
+            return;
+        }
+        /* Somebody is between its exchange of the tail and its store of our `next`. */
+        while (!(after = atomic_load_explicit(&node->next, memory_order_acquire)))
+            spin_step(&spins);
+    }
+    atomic_store_explicit(&after->waiting, 0, memory_order_release);
+    node->used = false;
+}
+
+/* ---- all of them ---- */
+
+static inline bool lock_first_try(struct lock *lock)
+{
+    switch (lock->kind) {
+    case LOCK_TAS:
+        return tas_try(lock);
+    case LOCK_TICKET:
+        return ticket_try(lock);
+    case LOCK_MCS:
+        return mcs_try(lock);
+    default:
+        return pthread_mutex_trylock(lock->mutex) == 0;
+    }
+}
+
+static __attribute__((noinline)) void lock_wait(struct lock *lock)
+{
+    switch (lock->kind) {
+    case LOCK_TAS:
+        tas_wait(lock);
+        break;
+    case LOCK_TICKET:
+        ticket_wait(lock);
+        break;
+    case LOCK_MCS:
+        mcs_wait(lock);
+        break;
+    default:
+        pthread_mutex_lock(lock->mutex);
+    }
+}
+
+void lock_acquire(struct lock *lock)
+{
+    rank_check(as_held(lock));
+    if (!lock_first_try(lock))
+        lock_wait(lock);
+    rank_push(as_held(lock));
+}
+
+bool lock_try(struct lock *lock)
+{
+    if (!lock_first_try(lock))
+        return false;
+    rank_push(as_held(lock));
+    return true;
+}
+
+void lock_release(struct lock *lock)
+{
+    rank_pop(as_held(lock));
+    switch (lock->kind) {
+    case LOCK_TAS:
+        atomic_store_explicit(&lock->word, 0, memory_order_release);
+        break;
+    case LOCK_TICKET:
+        ticket_release(lock);
+        break;
+    case LOCK_MCS:
+        mcs_release(lock);
+        break;
+    default:
+        pthread_mutex_unlock(lock->mutex);
+    }
+}
+
+/* ---- a bit as a lock ---- */
+
+static bool bit_first_try(_Atomic uint32_t *word, unsigned bit)
+{
+    uint32_t mask = (uint32_t)1 << bit;
+
+    return (atomic_load_explicit(word, memory_order_relaxed) & mask) == 0 &&
+           (atomic_fetch_or_explicit(word, mask, memory_order_acquire) & mask) == 0;
+}
+
+void bit_lock(_Atomic uint32_t *word, unsigned bit, enum lock_class class)
+{
+    unsigned spins = 0;
+
+    (void)class;
+    rank_check(bit_as_held(word, bit, class));
+    while (!bit_first_try(word, bit))
+        spin_step(&spins);
+    rank_push(bit_as_held(word, bit, class));
+}
+
+bool bit_try(_Atomic uint32_t *word, unsigned bit, enum lock_class class)
+{
+    (void)class;
+    if (!bit_first_try(word, bit))
+        return false;
+    rank_push(bit_as_held(word, bit, class));
+    return true;
+}
+
+void bit_unlock(_Atomic uint32_t *word, unsigned bit, enum lock_class class)
+{
+    (void)class;
+    rank_pop(bit_as_held(word, bit, class));
+    atomic_fetch_and_explicit(word, ~((uint32_t)1 << bit), memory_order_release);
+}

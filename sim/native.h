@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The machine made of real cores, as its drivers (replay, tests) see it: one pinned thread a CPU.
+ * What an allocator sees of it is machine.h.
+ */
+#ifndef SLABLAB_SIM_NATIVE_H
+#define SLABLAB_SIM_NATIVE_H
+
+#include "sim/machine.h"
+
+#include <stdbool.h>
+
+struct error;
+struct topology;
+
+struct native_config {
+    unsigned nr_cpus;
+    unsigned nr_nodes;
+    const unsigned *cpu_node;        /* [nr_cpus] */
+    const struct topology *topology; /* for binding; NULL: threads are not bound */
+    const unsigned *place;           /* [nr_cpus] CPU of the topology for each of ours */
+    bool trace_timers;               /* timer_now_ns is recorded time (machine_set_timer) */
+};
+
+/*
+ * Sets the machine up; one at a time a process. The calling thread becomes its CPU 0 while no
+ * worker runs. Errors: -EINVAL, -ENOMEM.
+ */
+int native_start(const struct native_config *config, struct error *error);
+void native_stop(void);
+
+/* Makes the calling thread CPU `cpu`. For set-up and tests; the caller sees to it that no two are
+ * the same CPU at once. */
+void machine_adopt(unsigned cpu);
+
+struct native_run_report {
+    bool bound;                   /* every worker was bound and the system confirmed it */
+    unsigned migrated;            /* workers last seen on another CPU than theirs */
+    unsigned long long preempted; /* involuntary context switches of all workers */
+};
+
+/*
+ * Runs worker(cpu, argument) on one thread a CPU and returns when all have returned. A worker must
+ * end in machine_barrier, so that all serve each other's on_each_cpu to the last. A thread that
+ * cannot be bound is no error here: the report says so. -EAGAIN: a thread could not be started,
+ * and no worker ran.
+ */
+int native_run(void (*worker)(unsigned cpu, void *argument), void *argument,
+               struct native_run_report *report, struct error *error);
+
+/* Where a CPU that holds no lock runs what others posted to it. Cheap when there is nothing. */
+void machine_safe_point(void);
+
+/* One step of waiting for another worker: pauses, serves safe points; *spins starts at 0. */
+void machine_wait_step(unsigned *spins);
+
+/* All workers of a run meet; waiting ones serve safe points. */
+void machine_barrier(void);
+
+/* The calling CPU's position in recorded time. Earlier than before is passed over: a worker that
+ * has lists of several replicas goes back and forth between them, its clock does not. */
+static inline void machine_set_timer(uint64_t ns)
+{
+    if (ns > atomic_load_explicit(&machine_self->timer_ns, memory_order_relaxed))
+        atomic_store_explicit(&machine_self->timer_ns, ns, memory_order_relaxed);
+}
+
+/* "tsc" or "clock_gettime", and its rate. */
+const char *native_clock_name(void);
+double native_clock_hz(void);
+
+#endif

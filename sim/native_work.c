@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Safe points of the native machine and what runs there: posts of other CPUs, deferred work that is
+ * due, work for whoever is free, callbacks past a grace period. All of it runs holding no lock.
+ */
+#include "sim/native_internal.h"
+#include "sim/spin.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#if defined(__SANITIZE_THREAD__)
+#define THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define THREAD_SANITIZER 1
+#endif
+#endif
+
+/*
+ * liburcu is not instrumented, so the thread sanitizer cannot see that a read side's end happens
+ * before a callback of a later grace period, nor that grace_call happens before its callback.
+ */
+#ifdef THREAD_SANITIZER
+#include <sanitizer/tsan_interface.h>
+#define HAPPENS_BEFORE(object) __tsan_release(object)
+#define HAPPENS_AFTER(object)  __tsan_acquire(object)
+#else
+#define HAPPENS_BEFORE(object) ((void)(object))
+#define HAPPENS_AFTER(object)  ((void)(object))
+#endif
+
+/* ---- posts ---- */
+
+static void posts_run(struct native_cpu *cpu)
+{
+    struct post *post = atomic_exchange_explicit(&cpu->posts, NULL, memory_order_acquire);
+
+    while (post) {
+        /* The asker may be gone, and the post with it, once it has run and is counted. */
+        struct post *next = post->next;
+        _Atomic unsigned *left = post->left;
+
+        post->fn(post->argument);
+        atomic_fetch_sub_explicit(left, 1, memory_order_release);
+        post = next;
+    }
+}
+
+static void post_push(struct native_cpu *cpu, struct post *post)
+{
+    struct post *first = atomic_load_explicit(&cpu->posts, memory_order_relaxed);
+
+    do
+        post->next = first;
+    while (!atomic_compare_exchange_weak_explicit(&cpu->posts, &first, post, memory_order_release,
+                                                  memory_order_relaxed));
+}
+
+/* ---- deferred work ---- */
+
+void defer(struct deferred *deferred, uint64_t delay_ns, void (*fn)(struct deferred *deferred))
+{
+    struct cds_list_head *list = &native_self()->deferred;
+    struct cds_list_head *before;
+
+    assert(!deferred->pending);
+    deferred->fn = fn;
+    deferred->due_ns = timer_now_ns() + delay_ns;
+    deferred->pending = true;
+    /* From the end: most delays are alike, so the newest is due last. */
+    for (before = list->prev; before != list; before = before->prev) {
+        if (cds_list_entry(before, struct deferred, link)->due_ns <= deferred->due_ns)
+            break;
+    }
+    cds_list_add(&deferred->link, before);
+}
+
+void defer_cancel(struct deferred *deferred)
+{
+    if (deferred->pending)
+        cds_list_del(&deferred->link);
+    deferred->pending = false;
+}
+
+/* What is due now; what that defers anew waits for the next safe point. */
+static void deferred_run(struct native_cpu *cpu)
+{
+    uint64_t now_ns = timer_now_ns();
+
+    while (!cds_list_empty(&cpu->deferred)) {
+        struct deferred *first =
+            cds_list_first_entry(&cpu->deferred, struct deferred, link);
+
+        if (first->due_ns > now_ns)
+            return;
+        defer_cancel(first);
+        first->fn(first);
+    }
+}
+
+/* ---- work for whoever is free ---- */
+
+struct work_queue {
+    pthread_mutex_t mutex; /* guards list and running; the machine's own, under no design's lock */
+    struct cds_list_head list;
+    struct cds_list_head link; /* of all queues; set up while no worker runs */
+    unsigned concurrent;
+    unsigned running;
+};
+
+static CDS_LIST_HEAD(work_queues);
+static _Atomic unsigned work_waiting; /* pieces in all queues: a glance spares the mutex */
+
+struct work_queue *work_queue_create(unsigned concurrent)
+{
+    struct work_queue *queue = calloc(1, sizeof *queue);
+
+    if (!queue)
+        return NULL;
+    pthread_mutex_init(&queue->mutex, NULL);
+    CDS_INIT_LIST_HEAD(&queue->list);
+    queue->concurrent = concurrent;
+    cds_list_add(&queue->link, &work_queues);
+    return queue;
+}
+
+/* Runs one piece, if there is one and not too many run. */
+static bool work_run(struct work_queue *queue)
+{
+    struct work *work = NULL;
+
+    pthread_mutex_lock(&queue->mutex);
+    if (!cds_list_empty(&queue->list) && queue->running < queue->concurrent) {
+        work = cds_list_first_entry(&queue->list, struct work, link);
+        cds_list_del(&work->link);
+        queue->running++;
+        atomic_fetch_sub_explicit(&work_waiting, 1, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&queue->mutex);
+    if (!work)
+        return false;
+    work->fn(work);
+    pthread_mutex_lock(&queue->mutex);
+    queue->running--;
+    pthread_mutex_unlock(&queue->mutex);
+    return true;
+}
+
+void work_queue_destroy(struct work_queue *queue)
+{
+    while (work_run(queue))
+        ;
+    cds_list_del(&queue->link);
+    pthread_mutex_destroy(&queue->mutex);
+    free(queue);
+}
+
+void work_submit(struct work_queue *queue, struct work *work, void (*fn)(struct work *work))
+{
+    work->fn = fn;
+    pthread_mutex_lock(&queue->mutex);
+    cds_list_add_tail(&work->link, &queue->list);
+    atomic_fetch_add_explicit(&work_waiting, 1, memory_order_relaxed);
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+static void works_run(void)
+{
+    struct work_queue *queue;
+
+    cds_list_for_each_entry(queue, &work_queues, link)
+        work_run(queue);
+}
+
+/* ---- safe points and waiting ---- */
+
+void machine_safe_point(void)
+{
+    struct native_cpu *cpu = native_self();
+
+    assert(!lock_any_held());
+    if (__builtin_expect(atomic_load_explicit(&cpu->posts, memory_order_relaxed) != NULL, 0))
+        posts_run(cpu);
+    if (__builtin_expect(!cds_list_empty(&cpu->deferred), 0))
+        deferred_run(cpu);
+    if (__builtin_expect(atomic_load_explicit(&work_waiting, memory_order_relaxed) != 0, 0))
+        works_run();
+}
+
+void machine_wait_step(unsigned *spins)
+{
+    machine_safe_point();
+    spin_step(spins);
+}
+
+/* Who has finished its part goes by the clock of the furthest of the others. */
+static void timer_follow(void)
+{
+    uint64_t latest = atomic_load_explicit(&machine_self->timer_ns, memory_order_relaxed);
+
+    for (unsigned i = 0; i < machine_nr_cpus; i++) {
+        uint64_t other =
+            atomic_load_explicit(&native.cpus[i].self.timer_ns, memory_order_relaxed);
+
+        latest = other > latest ? other : latest;
+    }
+    machine_set_timer(latest);
+}
+
+void machine_barrier(void)
+{
+    unsigned phase = atomic_load_explicit(&native.phase, memory_order_relaxed);
+    unsigned spins = 0;
+
+    if (atomic_fetch_add_explicit(&native.arrived, 1, memory_order_acq_rel) + 1 ==
+        machine_nr_cpus) {
+        atomic_store_explicit(&native.arrived, 0, memory_order_relaxed);
+        atomic_store_explicit(&native.phase, phase + 1, memory_order_release);
+        return;
+    }
+    while (atomic_load_explicit(&native.phase, memory_order_acquire) == phase) {
+        if (!cds_list_empty(&native_self()->deferred))
+            timer_follow();
+        machine_wait_step(&spins);
+    }
+}
+
+void spin_wait(const _Atomic uint32_t *word, uint32_t value)
+{
+    unsigned spins = 0;
+
+    while (atomic_load_explicit(word, memory_order_acquire) == value)
+        machine_wait_step(&spins);
+}
+
+bool wait_for(bool (*condition)(void *argument), void *argument, uint64_t timeout_ns)
+{
+    uint64_t start = now_cycles();
+    unsigned spins = 0;
+
+    while (!condition(argument)) {
+        if (machine_cycles_to_ns(now_cycles() - start) >= timeout_ns)
+            return false;
+        machine_wait_step(&spins);
+    }
+    return true;
+}
+
+/* ---- every CPU ---- */
+
+static void on_each_cpu_serially(void (*fn)(void *argument), void *argument)
+{
+    struct machine_cpu *caller = machine_self;
+
+    for (unsigned i = 0; i < machine_nr_cpus; i++) {
+        machine_adopt(i);
+        fn(argument);
+    }
+    machine_self = caller;
+}
+
+void on_each_cpu(void (*fn)(void *argument), void *argument)
+{
+    unsigned self = cpu_id(), spins = 0;
+    _Atomic unsigned left = machine_nr_cpus - 1;
+
+    assert(!lock_any_held());
+    if (!native.running) {
+        on_each_cpu_serially(fn, argument);
+        return;
+    }
+
+    struct post posts[machine_nr_cpus];
+
+    for (unsigned i = 0; i < machine_nr_cpus; i++) {
+        if (i == self)
+            continue;
+        posts[i] = (struct post){.fn = fn, .argument = argument, .left = &left};
+        post_push(&native.cpus[i], &posts[i]);
+    }
+    fn(argument);
+    while (atomic_load_explicit(&left, memory_order_acquire) != 0)
+        machine_wait_step(&spins);
+}
+
+/* ---- read-copy-update ---- */
+
+/* What a struct grace's `machine` holds. */
+struct native_grace {
+    struct rcu_head head;
+    struct post post;
+    unsigned cpu;
+};
+_Static_assert(sizeof(struct native_grace) <= sizeof ((struct grace *)0)->machine,
+               "the machine's part of a grace holds what it needs");
+
+static _Atomic unsigned graces_left; /* given to grace_call and not run yet */
+static char read_sides;              /* for the sanitizer: the order of read sides and callbacks */
+
+void rcu_read_begin(void)
+{
+    rcu_read_lock();
+}
+
+void rcu_read_end(void)
+{
+    HAPPENS_BEFORE(&read_sides);
+    rcu_read_unlock();
+}
+
+static void grace_run(void *argument)
+{
+    struct grace *grace = argument;
+
+    HAPPENS_AFTER(&read_sides);
+    grace->fn(grace);
+}
+
+static void run_own_posts(void *unused)
+{
+    (void)unused;
+    posts_run(native_self());
+}
+
+/* On liburcu's thread: the grace period is over. */
+static void grace_over(struct rcu_head *head)
+{
+    struct native_grace *part = caa_container_of(head, struct native_grace, head);
+
+    HAPPENS_AFTER(part);
+    post_push(&native.cpus[part->cpu], &part->post);
+}
+
+void grace_call(struct grace *grace, void (*fn)(struct grace *grace))
+{
+    struct native_grace *part = (struct native_grace *)grace->machine;
+
+    grace->fn = fn;
+    part->cpu = cpu_id();
+    part->post = (struct post){.fn = grace_run, .argument = grace, .left = &graces_left};
+    atomic_fetch_add_explicit(&graces_left, 1, memory_order_relaxed);
+    HAPPENS_BEFORE(part);
+    call_rcu(&part->head, grace_over);
+}
+
+void grace_barrier(void)
+{
+    unsigned spins = 0;
+
+    if (atomic_load_explicit(&graces_left, memory_order_acquire) == 0)
+        return;
+    assert(!lock_any_held());
+    while (atomic_load_explicit(&graces_left, memory_order_acquire) != 0) {
+        /* With no worker to run a post, the caller acts as each CPU in turn. */
+        if (native.running)
+            machine_wait_step(&spins);
+        else
+            on_each_cpu_serially(run_own_posts, NULL);
+        spin_step(&spins);
+    }
+}

@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: MIT */
+/* From a trace to a plan, in one pass over the events. The rules are in plan.h. */
+#include "sim/plan.h"
+
+#include "sim/error.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define READ_EVENTS 4096
+#define SLOTS_A_LINE 8 /* fresh slots come by the cache line, so that groups do not share one */
+
+/* What is known of a live object while the plan is made. */
+struct live {
+    uint32_t slot;
+    uint16_t tag;
+    uint16_t group;
+    uint32_t type;
+    bool kept; /* false: left out by a filter */
+};
+
+/* Slots that a group may use, last freed first. */
+struct slot_pool {
+    uint32_t *slots;
+    size_t count;
+    size_t capacity;
+};
+
+struct builder {
+    struct plan *plan;
+    const struct plan_config *config;
+    struct trace_reader *reader;
+    struct live *live; /* by the trace's object number */
+    size_t live_capacity;
+    struct slot_pool *pools; /* [nr_groups] */
+    uint16_t *slot_tags;     /* last tag given, by slot */
+    size_t slot_capacity;
+    bool *cache_kept; /* by cache; the last is untyped */
+    size_t caches_known;
+    size_t *cache_positions; /* [cache * nr_groups + group]: after the last event on it */
+    uint64_t live_objects, live_bytes, rounded_bytes;
+    unsigned last_group;
+    uint32_t bulk_left; /* events of the bulk operation in hand that are still to come */
+    size_t bulk_header; /* its word in the group's list, or SIZE_MAX when none is written yet */
+};
+
+/* ---- growing arrays ---- */
+
+static int array_reserve(void **array, size_t *capacity, size_t wanted, size_t element)
+{
+    size_t grown = *capacity ? *capacity : 64;
+    void *moved;
+
+    if (wanted <= *capacity)
+        return 0;
+    while (grown < wanted)
+        grown *= 2;
+    moved = realloc(*array, grown * element);
+    if (!moved)
+        return -ENOMEM;
+    memset((char *)moved + *capacity * element, 0, (grown - *capacity) * element);
+    *array = moved;
+    *capacity = grown;
+    return 0;
+}
+
+static inline int words_add(struct plan_words *words, uint64_t word)
+{
+    if (__builtin_expect(words->count == words->capacity, 0)) {
+        int code = array_reserve((void **)&words->words, &words->capacity, words->count + 1,
+                                 sizeof word);
+
+        if (code)
+            return code;
+    }
+    words->words[words->count++] = word;
+    return 0;
+}
+
+/* ---- slots ---- */
+
+static int slot_pool_put(struct slot_pool *pool, uint32_t slot)
+{
+    int code = array_reserve((void **)&pool->slots, &pool->capacity, pool->count + 1, sizeof slot);
+
+    if (code == 0)
+        pool->slots[pool->count++] = slot;
+    return code;
+}
+
+/* Takes a slot for `group` and begins its next life; *tag is the tag of that life. */
+static int slot_take(struct builder *builder, unsigned group, uint32_t *slot, uint16_t *tag)
+{
+    struct slot_pool *pool = &builder->pools[group];
+
+    if (pool->count == 0) {
+        size_t fresh = builder->plan->nr_slots;
+        int code = array_reserve((void **)&builder->slot_tags, &builder->slot_capacity,
+                                 fresh + SLOTS_A_LINE, sizeof *builder->slot_tags);
+
+        for (size_t i = SLOTS_A_LINE; code == 0 && i-- > 0;)
+            code = slot_pool_put(pool, (uint32_t)(fresh + i));
+        if (code)
+            return code;
+        builder->plan->nr_slots += SLOTS_A_LINE;
+        if (builder->plan->nr_slots > PLAN_SLOT_MAX)
+            return -EOVERFLOW;
+    }
+    *slot = pool->slots[--pool->count];
+    *tag = ++builder->slot_tags[*slot];
+    return 0;
+}
+
+static int slot_give(struct builder *builder, unsigned group, uint32_t slot)
+{
+    if (builder->slot_tags[slot] == PLAN_TAG_MAX)
+        return 0; /* retired: one more life would repeat a tag */
+    return slot_pool_put(&builder->pools[group], slot);
+}
+
+/* ---- tables ---- */
+
+static uint64_t round_to_power(uint64_t size)
+{
+    return size <= 8 ? 8 : (uint64_t)1 << (64 - __builtin_clzll(size - 1));
+}
+
+static bool cache_name_kept(const struct plan_config *config, const char *name)
+{
+    if (!config->caches)
+        return true;
+    for (const char *const *kept = config->caches; *kept; kept++) {
+        if (strcmp(*kept, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Copies the definitions that the reader has learnt since the last call. */
+static int tables_follow(struct builder *builder, struct error *error)
+{
+    struct plan *plan = builder->plan;
+    size_t nr_caches, nr_types;
+    const struct trace_cache *caches = trace_caches(builder->reader, &nr_caches);
+    const struct trace_type *types = trace_types(builder->reader, &nr_types);
+
+    if (nr_types > (size_t)PLAN_TYPE_MAX + 1)
+        return error_set(error, EINVAL,
+                         "the trace has %zu kinds of allocation (cache, size, node, flags); a plan "
+                         "holds %u",
+                         nr_types, PLAN_TYPE_MAX + 1);
+    if (nr_types > plan->nr_types) {
+        struct trace_type *grown = realloc(plan->types, nr_types * sizeof *grown);
+
+        if (!grown)
+            return -ENOMEM;
+        memcpy(grown + plan->nr_types, types + plan->nr_types,
+               (nr_types - plan->nr_types) * sizeof *grown);
+        plan->types = grown;
+        plan->nr_types = nr_types;
+    }
+    if (nr_caches > plan->nr_caches || !builder->cache_kept) {
+        size_t old = plan->nr_caches, groups = plan->nr_groups;
+        struct plan_cache *grown = realloc(plan->caches, (nr_caches + 1) * sizeof *grown);
+        bool *kept = realloc(builder->cache_kept, (nr_caches + 1) * sizeof *kept);
+        size_t *positions = realloc(builder->cache_positions,
+                                    (nr_caches + 1) * groups * sizeof *positions);
+
+        plan->caches = grown ? grown : plan->caches;
+        builder->cache_kept = kept ? kept : builder->cache_kept;
+        builder->cache_positions = positions ? positions : builder->cache_positions;
+        if (!grown || !kept || !positions)
+            return -ENOMEM;
+        memset(positions + old * groups, 0, (nr_caches + 1 - old) * groups * sizeof *positions);
+        for (size_t i = old; i < nr_caches; i++) {
+            grown[i] = (struct plan_cache){.name = strdup(caches[i].name),
+                                           .object_size = caches[i].object_size,
+                                           .align = caches[i].align,
+                                           .flags = caches[i].flags};
+            if (!grown[i].name)
+                return -ENOMEM;
+            plan->nr_caches = i + 1;
+            kept[i] = cache_name_kept(builder->config, caches[i].name);
+        }
+        kept[nr_caches] = cache_name_kept(builder->config, "(untyped)");
+    }
+    return 0;
+}
+
+static bool event_kept(const struct builder *builder, const struct trace_event *event)
+{
+    const struct plan_config *config = builder->config;
+    const struct plan *plan = builder->plan;
+    uint32_t cache;
+
+    if (config->streams &&
+        (event->stream >= config->nr_stream_flags || !config->streams[event->stream]))
+        return false;
+    if (event->op == TRACE_CACHE_CREATE || event->op == TRACE_CACHE_DESTROY)
+        return builder->cache_kept[event->type];
+    cache = plan->types[event->type].cache;
+    return builder->cache_kept[cache == TRACE_UNTYPED ? plan->nr_caches : cache];
+}
+
+/* ---- events ---- */
+
+/* Appends a word to the group's list and, where one is due, its time. */
+static int group_add(struct builder *builder, unsigned group, uint64_t word, uint64_t time_ns)
+{
+    struct plan_group *list = &builder->plan->groups[group];
+
+    if (builder->config->event_times || list->events.count % PLAN_CHUNK == 0) {
+        int code = words_add(&list->times, time_ns);
+
+        if (code)
+            return code;
+    }
+    return words_add(&list->events, word);
+}
+
+/* In total order a group's turn ends where another group's event comes next. */
+static int turn_take(struct builder *builder, unsigned group, uint64_t time_ns)
+{
+    if (!builder->config->total_order || builder->last_group == group)
+        return 0;
+    if (builder->plan->nr_turns > PLAN_SLOT_MAX)
+        return -EOVERFLOW;
+    builder->last_group = group;
+    return group_add(builder, group, plan_word(PLAN_TURN, 0, 0, builder->plan->nr_turns++),
+                     time_ns);
+}
+
+/*
+ * A bulk event becomes a header word and one word an object. A filter may leave some of the objects
+ * out (a bulk free of objects of several caches), so the header counts those that were written.
+ */
+static int bulk_begin(struct builder *builder, unsigned group, const struct trace_event *event)
+{
+    enum plan_op op = event->op == TRACE_ALLOC ? PLAN_ALLOC_BULK : PLAN_FREE_BULK;
+
+    if (builder->bulk_header != SIZE_MAX)
+        return 0;
+    builder->bulk_header = builder->plan->groups[group].events.count;
+    return group_add(builder, group, plan_word(op, 0, event->type, 0), event->time_ns);
+}
+
+static void bulk_count(struct builder *builder, unsigned group)
+{
+    if (builder->bulk_header != SIZE_MAX)
+        builder->plan->groups[group].events.words[builder->bulk_header] +=
+            (uint64_t)1 << PLAN_SLOT_SHIFT;
+}
+
+static void live_grow(struct builder *builder, uint64_t size)
+{
+    struct plan *plan = builder->plan;
+
+    builder->live_objects++;
+    builder->live_bytes += size;
+    builder->rounded_bytes += round_to_power(size);
+    if (builder->live_objects > plan->peak_live_objects)
+        plan->peak_live_objects = builder->live_objects;
+    if (builder->live_bytes > plan->peak_live_bytes)
+        plan->peak_live_bytes = builder->live_bytes;
+    if (builder->rounded_bytes > plan->peak_rounded_bytes)
+        plan->peak_rounded_bytes = builder->rounded_bytes;
+    if (size > plan->largest_object)
+        plan->largest_object = size;
+}
+
+static void live_shrink(struct builder *builder, uint64_t size)
+{
+    builder->live_objects--;
+    builder->live_bytes -= size;
+    builder->rounded_bytes -= round_to_power(size);
+}
+
+/* Notes that `group` has an event on the type's cache here; for destructions to wait for. */
+static void cache_touch(struct builder *builder, unsigned group, uint32_t type)
+{
+    uint32_t cache = builder->plan->types[type].cache;
+
+    if (cache == TRACE_UNTYPED)
+        return;
+    builder->plan->caches[cache].used = true;
+    builder->cache_positions[cache * builder->plan->nr_groups + group] =
+        builder->plan->groups[group].events.count;
+}
+
+static int add_alloc(struct builder *builder, unsigned group, const struct trace_event *event)
+{
+    struct plan *plan = builder->plan;
+    uint32_t cache = plan->types[event->type].cache;
+    bool created = cache != TRACE_UNTYPED && plan->caches[cache].created;
+    struct live *live;
+    uint64_t word;
+    int code;
+
+    code = array_reserve((void **)&builder->live, &builder->live_capacity,
+                         (size_t)event->object + 1, sizeof *builder->live);
+    if (code)
+        return code;
+    live = &builder->live[event->object];
+    *live = (struct live){.group = (uint16_t)group, .type = event->type, .kept = true};
+    code = slot_take(builder, group, &live->slot, &live->tag);
+    if (code)
+        return code;
+    word = plan_word(created ? PLAN_ALLOC_CREATED : PLAN_ALLOC, live->tag, event->type, live->slot);
+    live_grow(builder, plan->types[event->type].size);
+    if (event->origin == TRACE_PRELOADED) {
+        if (cache != TRACE_UNTYPED)
+            plan->caches[cache].used = true;
+        return words_add(&plan->groups[group].preload, word);
+    }
+    plan->allocs++;
+    if (event->batch > 1 || builder->bulk_left)
+        code = bulk_begin(builder, group, event);
+    if (code == 0)
+        code = group_add(builder, group, word, event->time_ns);
+    bulk_count(builder, group);
+    cache_touch(builder, group, event->type);
+    return code;
+}
+
+static int add_free(struct builder *builder, unsigned group, const struct trace_event *event)
+{
+    struct plan *plan = builder->plan;
+    struct live *live = &builder->live[event->object];
+    bool remote = live->group != group;
+    int code = 0;
+
+    plan->frees++;
+    if (remote) {
+        plan->remote_frees++;
+        plan->implied_remote_frees += event->origin == TRACE_IMPLIED;
+    }
+    if (event->batch > 1 || builder->bulk_left)
+        code = bulk_begin(builder, group, event);
+    if (code == 0)
+        code = group_add(builder, group,
+                         plan_word(PLAN_FREE, live->tag, live->type, live->slot),
+                         event->time_ns);
+    bulk_count(builder, group);
+    cache_touch(builder, group, live->type);
+    live_shrink(builder, plan->types[live->type].size);
+    live->kept = false;
+    return code ? code : slot_give(builder, group, live->slot);
+}
+
+static int add_create(struct builder *builder, unsigned group, const struct trace_event *event)
+{
+    struct plan_cache *cache = &builder->plan->caches[event->type];
+
+    cache->created = true;
+    cache->used = true;
+    return group_add(builder, group, plan_word(PLAN_CACHE_CREATE, 0, 0, event->type),
+                     event->time_ns);
+}
+
+static int add_destroy(struct builder *builder, unsigned group, const struct trace_event *event)
+{
+    struct plan *plan = builder->plan;
+    struct plan_destroy *grown = realloc(plan->destroys,
+                                         (plan->nr_destroys + 1) * sizeof *grown);
+    size_t bytes = plan->nr_groups * sizeof(size_t);
+    struct plan_destroy *destroy;
+
+    if (!grown)
+        return -ENOMEM;
+    plan->destroys = grown;
+    destroy = &grown[plan->nr_destroys];
+    *destroy = (struct plan_destroy){.cache = event->type, .group_positions = malloc(bytes)};
+    if (!destroy->group_positions)
+        return -ENOMEM;
+    memcpy(destroy->group_positions,
+           &builder->cache_positions[event->type * (size_t)plan->nr_groups], bytes);
+    return group_add(builder, group,
+                     plan_word(PLAN_CACHE_DESTROY, 0, 0, (uint32_t)plan->nr_destroys++),
+                     event->time_ns);
+}
+
+static int add_event(struct builder *builder, const struct trace_event *event)
+{
+    struct plan *plan = builder->plan;
+    unsigned group = event->stream % plan->nr_groups;
+    bool kept = event_kept(builder, event);
+    int code;
+
+    if (builder->bulk_left == 0)
+        builder->bulk_header = SIZE_MAX;
+    if (event->op == TRACE_FREE)
+        kept = kept && event->object < builder->live_capacity && builder->live[event->object].kept;
+    if (!kept) {
+        plan->dropped_by_filter++;
+        builder->bulk_left = event->batch > 1 ? event->batch - 1 : 0;
+        return 0;
+    }
+    code = event->origin == TRACE_PRELOADED ? 0 : turn_take(builder, group, event->time_ns);
+    if (code)
+        return code;
+    switch (event->op) {
+    case TRACE_ALLOC:
+        code = add_alloc(builder, group, event);
+        break;
+    case TRACE_FREE:
+        code = add_free(builder, group, event);
+        break;
+    case TRACE_CACHE_CREATE:
+        code = add_create(builder, group, event);
+        break;
+    default:
+        code = add_destroy(builder, group, event);
+    }
+    builder->bulk_left = event->batch > 1 ? event->batch - 1 : 0;
+    plan->events += event->origin != TRACE_PRELOADED;
+    return code;
+}
+
+/* What still lives when the trace ends is freed between loops by the group that allocated it. */
+static int add_leftovers(struct builder *builder)
+{
+    for (size_t i = 0; i < builder->live_capacity; i++) {
+        const struct live *live = &builder->live[i];
+        int code;
+
+        if (!live->kept)
+            continue;
+        code = words_add(&builder->plan->groups[live->group].leftover,
+                         plan_word(PLAN_FREE, live->tag, live->type, live->slot));
+        if (code)
+            return code;
+    }
+    return 0;
+}
+
+static int read_events(struct builder *builder, struct error *error)
+{
+    struct plan *plan = builder->plan;
+    uint64_t limit = builder->config->max_events ? builder->config->max_events : UINT64_MAX;
+    struct trace_event *events = malloc(READ_EVENTS * sizeof *events);
+    ssize_t count = -ENOMEM;
+    int code = 0;
+
+    if (!events)
+        return -ENOMEM;
+    while (code == 0 && (count = trace_read(builder->reader, events, READ_EVENTS, error)) > 0) {
+        code = tables_follow(builder, error);
+        for (ssize_t i = 0; code == 0 && i < count; i++) {
+            /* A trace that is cut short is still read to its end: its digest comes last. */
+            if (plan->events >= limit && builder->bulk_left == 0)
+                break;
+            code = add_event(builder, &events[i]);
+            plan->duration_ns = events[i].time_ns;
+        }
+    }
+    free(events);
+    return code ? code : (int)count;
+}
+
+static int check_filters(const struct builder *builder, struct error *error)
+{
+    const struct plan_config *config = builder->config;
+    const struct plan *plan = builder->plan;
+
+    for (const char *const *name = config->caches; name && *name; name++) {
+        bool known = strcmp(*name, "(untyped)") == 0;
+
+        for (size_t i = 0; i < plan->nr_caches; i++)
+            known |= strcmp(plan->caches[i].name, *name) == 0;
+        if (!known)
+            return error_set(error, EINVAL,
+                             "no cache '%s' in the trace (`slablab info` lists them; untyped "
+                             "allocations are '(untyped)')",
+                             *name);
+    }
+    for (size_t i = plan->nr_streams; i < config->nr_stream_flags; i++) {
+        if (config->streams[i])
+            return error_set(error, EINVAL, "no stream %zu in the trace; it has 0 to %u", i,
+                             plan->nr_streams - 1);
+    }
+    if (plan->events == 0)
+        return error_set(error, ENODATA, config->caches || config->streams
+                                             ? "no event is left to replay after filtering"
+                                             : "the trace has no events");
+    return 0;
+}
+
+static void builder_cleanup(struct builder *builder)
+{
+    if (builder->pools) {
+        for (unsigned i = 0; i < builder->plan->nr_groups; i++)
+            free(builder->pools[i].slots);
+    }
+    free(builder->pools);
+    free(builder->live);
+    free(builder->slot_tags);
+    free(builder->cache_kept);
+    free(builder->cache_positions);
+    trace_close(builder->reader);
+}
+
+static int builder_run(struct builder *builder, const char *trace, struct error *error)
+{
+    struct plan *plan = builder->plan;
+    size_t streams;
+    int code;
+
+    builder->pools = calloc(plan->nr_groups, sizeof *builder->pools);
+    plan->groups = calloc(plan->nr_groups, sizeof *plan->groups);
+    if (!builder->pools || !plan->groups)
+        return -ENOMEM;
+    code = trace_open(trace, &builder->reader, error);
+    if (code == 0)
+        code = read_events(builder, error);
+    if (code)
+        return code;
+    trace_streams(builder->reader, &streams);
+    plan->nr_streams = (unsigned)streams;
+    memcpy(plan->digest, trace_digest(builder->reader), sizeof plan->digest);
+    code = check_filters(builder, error);
+    return code ? code : add_leftovers(builder);
+}
+
+/*
+ * There are as many groups as workers while the plan is made, since how many streams there are is
+ * known only at the trace's end. Groups beyond the streams have stayed empty: s mod workers is s.
+ */
+int plan_create(const char *trace, const struct plan_config *config, struct plan **result,
+                struct error *error)
+{
+    struct builder builder = {
+        .config = config, .last_group = UINT32_MAX, .bulk_header = SIZE_MAX};
+    struct plan *plan = calloc(1, sizeof *plan);
+    int code;
+
+    if (!plan)
+        return error_set(error, ENOMEM, "no memory for a plan");
+    builder.plan = plan;
+    plan->nr_groups = config->workers;
+    plan->event_times = config->event_times;
+    code = builder_run(&builder, trace, error);
+    builder_cleanup(&builder);
+    if (code == -ENOMEM)
+        error_set(error, ENOMEM, "no memory for the plan of %s", trace);
+    if (code == -EOVERFLOW)
+        code = error_set(error, EINVAL, "%s: more than %u objects live at once, or changes of stream in total order",
+                         trace, PLAN_SLOT_MAX);
+    if (code) {
+        plan_destroy(plan);
+        return code;
+    }
+    if (plan->nr_streams < plan->nr_groups)
+        plan->nr_groups = plan->nr_streams;
+    *result = plan;
+    return 0;
+}
+
+void plan_destroy(struct plan *plan)
+{
+    if (!plan)
+        return;
+    for (unsigned i = 0; plan->groups && i < plan->nr_groups; i++) {
+        free(plan->groups[i].events.words);
+        free(plan->groups[i].preload.words);
+        free(plan->groups[i].leftover.words);
+        free(plan->groups[i].times.words);
+    }
+    for (size_t i = 0; i < plan->nr_caches; i++)
+        free(plan->caches[i].name);
+    for (size_t i = 0; i < plan->nr_destroys; i++)
+        free(plan->destroys[i].group_positions);
+    free(plan->groups);
+    free(plan->caches);
+    free(plan->types);
+    free(plan->destroys);
+    free(plan);
+}
+
+size_t plan_bytes(const struct plan *plan)
+{
+    size_t bytes = 0;
+
+    for (unsigned i = 0; i < plan->nr_groups; i++) {
+        const struct plan_group *group = &plan->groups[i];
+
+        bytes += (group->events.count + group->preload.count + group->leftover.count +
+                  group->times.count) *
+                 sizeof(uint64_t);
+    }
+    return bytes;
+}

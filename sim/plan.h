@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A plan: a trace made ready to be replayed by a number of workers. All that can be decided before
+ * the clock starts is decided here: who runs which event, what waits for what, where each object's
+ * address will be kept. What is left is about 8 bytes an event.
+ *
+ * Streams are dealt to groups: stream s belongs to group s mod G, where G is the smaller of streams
+ * and workers. A group is one list of events in recorded order, run by one worker. Whether two
+ * streams share a worker does not depend on the replica, so all replicas share one plan.
+ *
+ * Slots. An object's address is kept in a slot, together with a tag: the number of the slot's
+ * life. The alloc publishes address and tag at once; a free in another group waits until the slot
+ * shows the tag of its object. A slot is used again only by the group that freed it, so that the
+ * next life is ordered after the last one by the program order of a single worker: reuse adds no
+ * waiting. A slot whose tag has reached the last value is retired, so a tag never means two lives.
+ *
+ * Why waiting cannot deadlock. Number the events of a replica in recorded order. An event waits
+ * only for events of the same replica with lower numbers: a free for its alloc, an alloc for its
+ * cache's creation, a destruction for the other events on its cache, a turn for the turn before.
+ * Suppose all workers wait for ever. Take any replica that is not finished, and in it the lowest
+ * event that has not run. All it could wait for has run; its group runs events in recorded order,
+ * so it is at the head of its group's list; and a worker that has several lists tries the head of
+ * each in turn. So it runs: a contradiction.
+ */
+#ifndef SLABLAB_SIM_PLAN_H
+#define SLABLAB_SIM_PLAN_H
+
+#include "traces/trace.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+
+/*
+ * A word is one event: bits 0-5 op, 6-24 type, 25-54 slot (or count, turn, index), 55-63 tag. Type
+ * and tag stand where the event loop wants them: the one times 64, the other as in a slot's value.
+ * Ops from PLAN_RARE on leave the loop.
+ */
+enum plan_op {
+    PLAN_ALLOC,
+    PLAN_FREE, /* waits for its alloc, should that be another group's and not have run yet */
+    PLAN_RARE,
+    PLAN_ALLOC_CREATED = PLAN_RARE, /* cache is created in the trace, perhaps by another worker */
+    PLAN_ALLOC_BULK,                /* the next `slot` words are allocs of this type */
+    PLAN_FREE_BULK,                 /* the next `slot` words are frees of this type */
+    PLAN_CACHE_CREATE,              /* slot: cache */
+    PLAN_CACHE_DESTROY,             /* slot: index into destroys */
+    PLAN_TURN                       /* total order: wait until it is turn number `slot` */
+};
+
+#define PLAN_TYPE_SHIFT 6
+#define PLAN_SLOT_SHIFT 25
+#define PLAN_TAG_SHIFT  55
+#define PLAN_TYPE_MAX   524287u
+#define PLAN_SLOT_MAX   1073741823u
+#define PLAN_TAG_MAX    511u
+
+static inline unsigned plan_op(uint64_t word)
+{
+    return word & 63;
+}
+
+static inline unsigned plan_tag(uint64_t word)
+{
+    return (unsigned)(word >> PLAN_TAG_SHIFT);
+}
+
+static inline uint32_t plan_type(uint64_t word)
+{
+    return (word >> PLAN_TYPE_SHIFT) & PLAN_TYPE_MAX;
+}
+
+static inline uint32_t plan_slot(uint64_t word)
+{
+    return (word >> PLAN_SLOT_SHIFT) & PLAN_SLOT_MAX;
+}
+
+static inline uint64_t plan_word(enum plan_op op, unsigned tag, uint32_t type, uint32_t slot)
+{
+    return (uint64_t)tag << PLAN_TAG_SHIFT | (uint64_t)slot << PLAN_SLOT_SHIFT |
+           (uint64_t)type << PLAN_TYPE_SHIFT | op;
+}
+
+/* Events between two looks at the world outside (posted work, timers, progress). */
+#define PLAN_CHUNK 64
+
+struct plan_words {
+    uint64_t *words;
+    size_t count;
+    size_t capacity;
+};
+
+struct plan_group {
+    struct plan_words events;
+    struct plan_words preload;  /* allocs before the clock starts, in recorded order */
+    struct plan_words leftover; /* frees of what this group allocated and nobody freed */
+    struct plan_words times;    /* ns: of each event's word, or of each chunk's first */
+};
+
+/* A destruction waits until each group has run its events on the cache: position in its list. */
+struct plan_destroy {
+    uint32_t cache;
+    size_t *group_positions; /* [nr_groups] */
+};
+
+struct plan_cache {
+    char *name;
+    uint64_t object_size;
+    uint32_t align;
+    uint32_t flags;
+    bool used;    /* some event of the plan is on it */
+    bool created; /* by an event of the trace, so not before the clock */
+};
+
+struct plan {
+    struct plan_group *groups;
+    unsigned nr_groups;
+    unsigned nr_streams; /* of the trace, or those the filter left */
+    struct plan_cache *caches;
+    size_t nr_caches;
+    struct trace_type *types;
+    size_t nr_types;
+    struct plan_destroy *destroys;
+    size_t nr_destroys;
+    size_t nr_slots; /* a replica needs */
+    uint32_t nr_turns;
+    bool event_times; /* times are per event */
+
+    uint64_t events; /* one replica, one loop: allocs + frees + creations and destructions */
+    uint64_t allocs, frees;
+    uint64_t remote_frees;         /* freed by another group than allocated */
+    uint64_t implied_remote_frees; /* of these: put there by the importer */
+    uint64_t dropped_by_filter;    /* events that `--cache` and `--stream` left out */
+    uint64_t peak_live_objects, peak_live_bytes; /* in recorded order; bytes as requested */
+    uint64_t peak_rounded_bytes;                 /* each object rounded up to a power of two */
+    uint64_t largest_object;
+    uint64_t duration_ns;
+    char digest[33]; /* of the trace */
+};
+
+struct plan_config {
+    unsigned workers;
+    uint64_t max_events;     /* 0: all */
+    bool total_order;        /* put turns between groups */
+    bool event_times;        /* keep the time of each event, for --pace */
+    const char *const *caches; /* names to keep, NULL-terminated; "(untyped)"; NULL: all */
+    const bool *streams;     /* streams to keep, [nr_streams_kept]; NULL: all */
+    size_t nr_stream_flags;
+};
+
+/*
+ * Reads the trace and makes a plan that plan_destroy frees. -EINVAL: the trace is damaged, names no
+ * such cache or stream, or has more types or live objects than a
+ * word can tell apart; -ENODATA: nothing is left to replay.
+ */
+int plan_create(const char *trace, const struct plan_config *config, struct plan **plan,
+                struct error *error);
+void plan_destroy(struct plan *plan);
+
+/* Bytes the plan itself takes. */
+size_t plan_bytes(const struct plan *plan);
+
+#endif

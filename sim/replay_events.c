@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The event loop: words in, calls out. It never waits: where an event cannot run yet it stops, and
+ * the worker tries another list or waits. Plain allocs and frees run here; what is rare is below.
+ */
+#include "sim/replay_internal.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
+
+#define TAG_MASK (~(uint64_t)0 << PLAN_TAG_SHIFT)
+
+static inline uint64_t slot_value(uint64_t word, const void *object)
+{
+    return (word & TAG_MASK) | (uintptr_t)object;
+}
+
+static inline void *slot_object(uint64_t value)
+{
+    return (void *)(uintptr_t)(value & ~TAG_MASK);
+}
+
+/* Does the slot show the object that the word speaks of? */
+static inline bool slot_shows(uint64_t value, uint64_t word)
+{
+    return ((value ^ word) & TAG_MASK) == 0;
+}
+
+static __attribute__((noinline)) void *alloc_again(struct worker *worker,
+                                                   const struct replay_type *type)
+{
+    void *object = allocator_retry(worker->replay->allocator, &type->bound, &type->request);
+
+    worker->failed_allocs += object == NULL;
+    return object;
+}
+
+/* ---- what the careful loop adds: pace, touching, verification ---- */
+
+/* An object's identity: replica, slot and the tag of its life. Never 0. */
+static uint64_t identity_of(const struct cursor *cursor, uint64_t word)
+{
+    return (uint64_t)(cursor->replica + 1) << 41 | (uint64_t)plan_slot(word) << 9 |
+           plan_tag(word);
+}
+
+static void object_born(struct worker *worker, const struct cursor *cursor, uint64_t word,
+                        void *object)
+{
+    const struct replay *replay = worker->replay;
+    size_t size = replay->types[plan_type(word)].request.size;
+
+    if (!object)
+        return;
+    if (replay->config->touch == REPLAY_TOUCH_ALL)
+        memset(object, 0x5a, size);
+    else if (replay->config->touch == REPLAY_TOUCH_FIRST)
+        memset(object, 0x5a, size < 8 ? size : 8);
+    if (replay->verifier)
+        verifier_birth(replay->verifier, object, size, identity_of(cursor, word));
+}
+
+static void object_dies(struct worker *worker, const struct cursor *cursor, uint64_t word,
+                        void *object)
+{
+    const struct replay *replay = worker->replay;
+
+    if (replay->verifier)
+        verifier_death(replay->verifier, object, replay->types[plan_type(word)].request.size,
+                       identity_of(cursor, word));
+}
+
+/* Has the time of this event come? */
+static bool pace_due(struct worker *worker, struct cursor *cursor, const uint64_t *word)
+{
+    const struct replay *replay = worker->replay;
+    const struct plan_words *events = &cursor->group->events;
+    uint64_t due_ns;
+
+    if (replay->config->pace == 0 || word < events->words || word >= cursor->end)
+        return true;
+    due_ns = (uint64_t)((double)cursor->group->times.words[word - events->words] /
+                        replay->config->pace);
+    cursor->early = machine_cycles_to_ns(now_cycles() - worker->start_cycles) < due_ns;
+    return !cursor->early;
+}
+
+/* ---- rare events ---- */
+
+static bool alloc_created(struct worker *worker, struct cursor *cursor, uint64_t word)
+{
+    struct replay *replay = worker->replay;
+    const struct replay_type *type = &replay->types[plan_type(word)];
+    uint32_t cache = replay->plan->types[plan_type(word)].cache;
+    void *object = NULL;
+
+    if (atomic_load_explicit(&replay->caches[cache].state, memory_order_acquire) < CACHE_THERE)
+        return false;
+    if (replay->caches[cache].cache)
+        object = type->bound.alloc(type->bound.cache, &type->request);
+    if (!object)
+        object = replay->caches[cache].cache ? alloc_again(worker, type)
+                                             : (worker->failed_allocs++, NULL);
+    if (replay->careful)
+        object_born(worker, cursor, word, object);
+    atomic_store_explicit(&cursor->slots[plan_slot(word)], slot_value(word, object),
+                          memory_order_release);
+    return true;
+}
+
+static bool alloc_bulk(struct worker *worker, struct cursor *cursor, const uint64_t *word)
+{
+    struct replay *replay = worker->replay;
+    const struct replay_type *type = &replay->types[plan_type(*word)];
+    uint32_t cache = replay->plan->types[plan_type(*word)].cache;
+    unsigned count = plan_slot(*word);
+    unsigned got;
+
+    if (plan_op(word[1]) == PLAN_ALLOC_CREATED &&
+        atomic_load_explicit(&replay->caches[cache].state, memory_order_acquire) < CACHE_THERE)
+        return false;
+    got = allocator_alloc_bulk(&type->bound, &type->request, count, worker->bulk);
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t event = word[i + 1];
+        void *object = i < got ? worker->bulk[i] : alloc_again(worker, type);
+
+        if (replay->careful)
+            object_born(worker, cursor, event, object);
+        atomic_store_explicit(&cursor->slots[plan_slot(event)], slot_value(event, object),
+                              memory_order_release);
+    }
+    return true;
+}
+
+/* Objects of one bulk free may be of several types: each run of one type is handed over at once. */
+static bool free_bulk(struct worker *worker, struct cursor *cursor, const uint64_t *word)
+{
+    struct replay *replay = worker->replay;
+    unsigned count = plan_slot(*word), gathered = 0;
+
+    for (unsigned i = 1; i <= count; i++) {
+        uint64_t value =
+            atomic_load_explicit(&cursor->slots[plan_slot(word[i])], memory_order_acquire);
+
+        if (!slot_shows(value, word[i]))
+            return false;
+    }
+    for (unsigned i = 1; i <= count; i++) {
+        const struct replay_type *type = &replay->types[plan_type(word[i])];
+        void *object = slot_object(
+            atomic_load_explicit(&cursor->slots[plan_slot(word[i])], memory_order_relaxed));
+
+        if (object) {
+            if (replay->careful)
+                object_dies(worker, cursor, word[i], object);
+            worker->bulk[gathered++] = object;
+        } else {
+            worker->skipped_frees++;
+        }
+        if (gathered && (i == count || plan_type(word[i + 1]) != plan_type(word[i]))) {
+            allocator_free_bulk(&type->bound, gathered, worker->bulk);
+            gathered = 0;
+        }
+    }
+    return true;
+}
+
+/* With replicas the first creation acts; the others find the cache there, or wait for it. */
+static bool cache_create(struct worker *worker, uint64_t word)
+{
+    struct replay *replay = worker->replay;
+    struct replay_cache *cache = &replay->caches[plan_slot(word)];
+    unsigned absent = CACHE_ABSENT;
+
+    if (atomic_compare_exchange_strong(&cache->state, &absent, CACHE_BEING_CREATED)) {
+        /* Without the memory for it, allocations from it fail, and are counted. */
+        if (replay_cache_create(replay, plan_slot(word), NULL) != 0)
+            cache->cache = NULL;
+        atomic_store_explicit(&cache->state, CACHE_THERE, memory_order_release);
+    }
+    return atomic_load_explicit(&cache->state, memory_order_acquire) >= CACHE_THERE;
+}
+
+static bool cache_destroy(struct worker *worker, struct cursor *cursor, uint64_t word)
+{
+    struct replay *replay = worker->replay;
+    const struct plan *plan = replay->plan;
+    const struct plan_destroy *destroy = &plan->destroys[plan_slot(word)];
+    struct replay_cache *cache = &replay->caches[destroy->cache];
+    const struct cursor *others = &replay->cursors[cursor->replica * plan->nr_groups];
+
+    for (unsigned i = 0; i < plan->nr_groups; i++) {
+        if (i != cursor->group_number &&
+            atomic_load_explicit(&others[i].progress, memory_order_acquire) <
+                destroy->group_positions[i])
+            return false;
+    }
+    if (atomic_fetch_add(&cache->destructions, 1) + 1 < replay->config->replicas)
+        return true;
+    if (cache->cache) {
+        if (allocator_cache_destroy(replay->allocator, cache->cache, NULL) != 0) {
+            worker->refused_destroys++;
+            return true;
+        }
+        cache->cache = NULL;
+    }
+    atomic_store_explicit(&cache->state, CACHE_GONE, memory_order_release);
+    return true;
+}
+
+/* The turn before ends only here, when this group comes to its next: until then it was its own. */
+static bool turn_wait(struct cursor *cursor, uint64_t word)
+{
+    if (cursor->holds_turn) {
+        atomic_fetch_add_explicit(cursor->turn, 1, memory_order_release);
+        cursor->holds_turn = false;
+    }
+    if (atomic_load_explicit(cursor->turn, memory_order_acquire) != plan_slot(word))
+        return false;
+    cursor->holds_turn = true;
+    return true;
+}
+
+/* Runs one rare event and returns the word after it, or `word` itself when it must wait. */
+static __attribute__((noinline)) const uint64_t *
+run_rare(struct worker *worker, struct cursor *cursor, const uint64_t *word)
+{
+    switch (plan_op(*word)) {
+    case PLAN_ALLOC_CREATED:
+        return word + alloc_created(worker, cursor, *word);
+    case PLAN_ALLOC_BULK:
+        return alloc_bulk(worker, cursor, word) ? word + 1 + plan_slot(*word) : word;
+    case PLAN_FREE_BULK:
+        return free_bulk(worker, cursor, word) ? word + 1 + plan_slot(*word) : word;
+    case PLAN_CACHE_CREATE:
+        return word + cache_create(worker, *word);
+    case PLAN_CACHE_DESTROY:
+        return word + cache_destroy(worker, cursor, *word);
+    case PLAN_TURN:
+        return word + turn_wait(cursor, *word);
+    }
+    assert(!"a word that no plan holds");
+    __builtin_unreachable();
+}
+
+/* ---- the loop ---- */
+
+static inline __attribute__((always_inline)) const uint64_t *
+run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word, const uint64_t *end,
+          const bool careful)
+{
+    const struct replay_type *const types = worker->replay->types;
+    replay_slot *const slots = cursor->slots;
+
+    while (word < end) {
+        const uint64_t event = *word;
+        const struct replay_type *type = &types[plan_type(event)];
+        replay_slot *slot = &slots[plan_slot(event)];
+        uint64_t value;
+        void *object;
+
+        if (careful && !pace_due(worker, cursor, word))
+            return word;
+        switch (plan_op(event)) {
+        case PLAN_ALLOC:
+            object = type->bound.alloc(type->bound.cache, &type->request);
+            if (unlikely(!object))
+                object = alloc_again(worker, type);
+            if (careful)
+                object_born(worker, cursor, event, object);
+            atomic_store_explicit(slot, slot_value(event, object), memory_order_release);
+            word++;
+            break;
+        case PLAN_FREE:
+            value = atomic_load_explicit(slot, memory_order_acquire);
+            if (unlikely(!slot_shows(value, event)))
+                return word; /* its alloc has not run yet */
+            object = slot_object(value);
+            if (unlikely(!object)) {
+                worker->skipped_frees++;
+                word++;
+                break;
+            }
+            if (careful)
+                object_dies(worker, cursor, event, object);
+            type->bound.free(type->bound.cache, object);
+            word++;
+            break;
+        default: {
+            const uint64_t *after = run_rare(worker, cursor, word);
+
+            if (after == word)
+                return word;
+            word = after;
+        }
+        }
+    }
+    return word;
+}
+
+const uint64_t *replay_run_words(struct worker *worker, struct cursor *cursor,
+                                 const uint64_t *word, const uint64_t *end)
+{
+    return worker->replay->careful ? run_words(worker, cursor, word, end, true)
+                                   : run_words(worker, cursor, word, end, false);
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/* One run, from nothing to nothing. */
+#include "sim/run.h"
+
+#include "allocators/allocator.h"
+#include "sim/error.h"
+#include "sim/native.h"
+#include "sim/page.h"
+#include "sim/topology.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/*
+ * Memory to touch before the clock starts: twice what lives at the peak, each object rounded up to
+ * a power of two, and room for what every CPU and cache keeps. What a design needs beyond that is
+ * populated while it runs, and counted.
+ */
+#define POPULATE_FACTOR   2
+#define POPULATE_SLACK    ((size_t)8 << 20)
+#define POPULATE_MAXIMUM  ((size_t)4 << 30)
+
+/* Which CPU and node each worker stands for. */
+struct placement {
+    unsigned *cpus;  /* [threads] logical CPU of the topology */
+    unsigned *nodes; /* [threads] */
+    int *os_nodes;   /* [nr_nodes] */
+    unsigned *distances; /* [nr_nodes * nr_nodes] */
+};
+
+static void placement_cleanup(struct placement *placement)
+{
+    free(placement->cpus);
+    free(placement->nodes);
+    free(placement->os_nodes);
+    free(placement->distances);
+}
+
+static int placement_make(const struct topology *topology, const struct run_config *config,
+                          struct placement *placement, struct error *error)
+{
+    unsigned nodes = topology_nr_nodes(topology);
+    int code;
+
+    *placement = (struct placement){.cpus = calloc(config->threads, sizeof(unsigned)),
+                                    .nodes = calloc(config->threads, sizeof(unsigned)),
+                                    .os_nodes = calloc(nodes, sizeof(int)),
+                                    .distances = calloc(nodes * nodes, sizeof(unsigned))};
+    if (!placement->cpus || !placement->nodes || !placement->os_nodes || !placement->distances)
+        return error_set(error, ENOMEM, "no memory to place %u threads", config->threads);
+    code = topology_place(topology, config->binding, config->threads, config->oversubscribe,
+                          placement->cpus, error);
+    if (code)
+        return code;
+    for (unsigned i = 0; i < config->threads; i++)
+        placement->nodes[i] = topology_cpu(topology, placement->cpus[i])->node;
+    for (unsigned i = 0; i < nodes; i++)
+        placement->os_nodes[i] = (int)topology_node_os_index(topology, i);
+    for (unsigned i = 0; i < nodes * nodes; i++)
+        placement->distances[i] = topology_distance(topology, i / nodes, i % nodes);
+    return 0;
+}
+
+static int machine_start(const struct topology *topology, const struct run_config *config,
+                         const struct placement *placement, struct error *error)
+{
+    struct native_config native = {
+        .nr_cpus = config->threads,
+        .nr_nodes = topology_nr_nodes(topology),
+        .cpu_node = placement->nodes,
+        .topology = config->binding->policy == BINDING_NONE ? NULL : topology,
+        .place = placement->cpus,
+        .trace_timers = config->trace_timers,
+    };
+
+    lock_set_default_kind(config->lock);
+    return native_start(&native, error);
+}
+
+static int arena_start(const struct topology *topology, const struct plan *plan,
+                       const struct run_config *config, const struct placement *placement,
+                       bool external, struct error *error)
+{
+    uint64_t wanted = plan->peak_rounded_bytes * config->replay.replicas * POPULATE_FACTOR +
+                      POPULATE_SLACK + (uint64_t)config->threads * plan->nr_caches * 4096;
+    struct page_config pages = {
+        .nr_nodes = topology_nr_nodes(topology),
+        .nr_cpus = config->threads,
+        .cpu_node = placement->nodes,
+        .distance = placement->distances,
+        .os_node = topology_is_this_system(topology) ? placement->os_nodes : NULL,
+        .limit_bytes = config->memory_limit,
+        .huge = config->huge_pages,
+    };
+
+    /* How a design divides its memory between blocks and ranges is its own affair. */
+    if (!external) {
+        pages.populate_bytes = wanted < POPULATE_MAXIMUM ? wanted : POPULATE_MAXIMUM;
+        pages.populate_range_bytes = pages.populate_bytes;
+    }
+    return page_init(&pages, error);
+}
+
+static int allocator_prepare(const struct run_config *config, struct allocator_instance **result,
+                             struct error *error)
+{
+    struct allocator_instance *instance;
+    int code = allocator_create(config->allocator, &instance, error);
+
+    if (code)
+        return code;
+    if (config->magazine_size)
+        code = allocator_set_magazine_size(instance, config->magazine_size, error);
+    for (size_t i = 0; code == 0 && i < config->nr_settings; i++)
+        code = allocator_set(instance, config->settings[i].key, config->settings[i].value, error);
+    if (code)
+        allocator_destroy(instance);
+    else
+        *result = instance;
+    return code;
+}
+
+static int report_tunables(const struct allocator_instance *instance, struct run_report *report)
+{
+    const struct tunable *tunable = allocator_design(instance)->tunables;
+    size_t count = 0;
+
+    while (tunable && tunable[count].key)
+        count++;
+    report->tunables = calloc(count ? count : 1, sizeof *report->tunables);
+    if (!report->tunables)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        report->tunables[i].key = tunable[i].key;
+        allocator_get(instance, tunable[i].key, report->tunables[i].value,
+                      sizeof report->tunables[i].value);
+    }
+    report->nr_tunables = count;
+    return 0;
+}
+
+/* With machine and arena there: start, replay, stop. */
+static int design_run(const struct plan *plan, struct allocator_instance *instance,
+                      const struct run_config *config, struct run_report *report,
+                      struct error *error)
+{
+    struct page_statistics pages;
+    int code = allocator_start(instance, error);
+
+    if (code)
+        return code;
+    code = replay_run(plan, instance, &config->replay, &report->replay, error);
+    if (code)
+        return code;
+    for (unsigned level = 1; level <= ALLOCATOR_RECLAIM_LEVELS; level++)
+        allocator_reclaim(instance, level);
+    page_get_statistics(&pages);
+    report->reclaimed_held_bytes = pages.held_bytes;
+    return allocator_stop(instance, error);
+}
+
+int run_execute(const struct plan *plan, const struct topology *topology,
+                const struct run_config *config, struct run_report *report, struct error *error)
+{
+    struct allocator_instance *instance;
+    struct placement placement;
+    int code;
+
+    *report = (struct run_report){.nr_nodes = topology_nr_nodes(topology)};
+    code = allocator_prepare(config, &instance, error);
+    if (code)
+        return code;
+    report->external = allocator_design(instance)->external;
+    report->oversubscribed = config->threads > topology_nr_cpus(topology);
+    code = report_tunables(instance, report);
+    if (code)
+        goto out_allocator;
+    code = placement_make(topology, config, &placement, error);
+    if (code)
+        goto out_placement;
+    code = machine_start(topology, config, &placement, error);
+    if (code)
+        goto out_placement;
+    code = arena_start(topology, plan, config, &placement, report->external, error);
+    if (code)
+        goto out_machine;
+    code = design_run(plan, instance, config, report, error);
+    report->bound = report->replay.machine.bound;
+    allocator_destroy(instance);
+    instance = NULL;
+    page_exit();
+out_machine:
+    native_stop();
+out_placement:
+    placement_cleanup(&placement);
+out_allocator:
+    allocator_destroy(instance);
+    return code;
+}
+
+void run_report_cleanup(struct run_report *report)
+{
+    free(report->tunables);
+    report->tunables = NULL;
+}

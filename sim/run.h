@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One run: a machine, an arena and a design set up, a plan replayed, all taken down again; what came
+ * of it is a result (result.h).
+ */
+#ifndef SLABLAB_SIM_RUN_H
+#define SLABLAB_SIM_RUN_H
+
+#include "sim/lock.h"
+#include "sim/plan.h"
+#include "sim/replay.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct binding;
+struct error;
+struct topology;
+
+/* allocator.key=value */
+struct run_setting {
+    const char *key;
+    const char *value;
+};
+
+struct run_config {
+    const char *allocator; /* "magazine", "malloc:libc" */
+    const struct run_setting *settings;
+    size_t nr_settings;
+    uint64_t magazine_size; /* 0: the design's own */
+    unsigned threads;
+    bool oversubscribe;
+    const struct binding *binding;
+    enum lock_kind lock;
+    bool trace_timers;
+    uint64_t memory_limit; /* bytes of pages, 0: none */
+    bool huge_pages;
+    struct replay_config replay;
+};
+
+/* A tunable as it was in the run. */
+struct run_tunable {
+    const char *key;
+    char value[64];
+};
+
+struct run_report {
+    struct replay_result replay;
+    struct run_tunable *tunables; /* owned: run_report_cleanup */
+    size_t nr_tunables;
+    bool external;  /* memory is not ours: no pages to count */
+    bool bound;
+    unsigned nr_nodes;
+    bool oversubscribed;
+    size_t reclaimed_held_bytes; /* pages held after the caches were destroyed and all reclaimed */
+};
+
+/*
+ * Runs `plan` as `config` says on `topology`. Errors: -EINVAL and -ERANGE for what the user asked
+ * wrongly, -ENOTSUP when a magazine size was asked of a design that has none, -EAGAIN when a malloc
+ * library wants a process started anew (see allocators/malloc.c), others when the run failed.
+ */
+int run_execute(const struct plan *plan, const struct topology *topology,
+                const struct run_config *config, struct run_report *report, struct error *error);
+void run_report_cleanup(struct run_report *report);
+
+#endif

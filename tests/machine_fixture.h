@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* A machine and a page arena for tests: one thread that plays every CPU, or a thread each. */
+#ifndef SLABLAB_TESTS_MACHINE_FIXTURE_H
+#define SLABLAB_TESTS_MACHINE_FIXTURE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* `limit_bytes` of pages may be held at once, 0: no limit. The caller is CPU 0. */
+void fixture_start(unsigned nr_cpus, size_t limit_bytes);
+void fixture_stop(void);
+
+/* The calling thread acts as `cpu` from now on. */
+void fixture_become(unsigned cpu);
+
+/* What timer_now_ns says on every CPU; only while no worker runs. */
+void fixture_set_time(uint64_t ns);
+
+/* Runs worker(cpu, argument) on a thread for each CPU; all serve each other to the last. */
+void fixture_run(void (*worker)(unsigned cpu, void *argument), void *argument);
+/* Workers call this now and then, holding no lock: here they do what others ask of their CPU. */
+void fixture_safe_point(void);
+
+/* Bytes of pages handed out now. */
+size_t fixture_held_bytes(void);
+
+#endif

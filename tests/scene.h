@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* What a scenario test of a design needs: a machine, a running design, caches, objects, counts. */
+#ifndef SLABLAB_TESTS_SCENE_H
+#define SLABLAB_TESTS_SCENE_H
+
+#include "allocators/allocator.h"
+#include "tests/machine_fixture.h"
+
+/* One at a time; tests read it. */
+extern struct allocator_instance *scene;
+
+/* Starts a machine and design `name` with options "key=value", ended by NULL. */
+void scene_open(unsigned nr_cpus, size_t limit_bytes, const char *name, ...)
+    __attribute__((sentinel));
+/* Stops all of it and asserts that no page is left. */
+void scene_close(void);
+
+struct cache *scene_cache(size_t size, size_t align);
+struct cache *scene_cache_of(const struct cache_params *params);
+void scene_cache_destroy(struct cache *cache);
+
+void *scene_alloc(struct cache *cache); /* may be NULL */
+void scene_free(struct cache *cache, void *object);
+/* n objects, all there, into the array or out of it. */
+void scene_alloc_all(struct cache *cache, unsigned n, void **objects);
+void scene_free_all(struct cache *cache, unsigned n, void **objects);
+
+/* An inner number of the design; the test fails if there is none. */
+uint64_t scene_count(struct cache *cache, const char *name);
+
+#define assert_count(cache, name, expected) assert_int_equal(scene_count(cache, name), expected)
+
+/* Asserts that act(argument) aborts the process and that its last words hold every one of them. */
+void assert_aborts(void (*act)(void *argument), void *argument, const char *const *words);
+
+#endif

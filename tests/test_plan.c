@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+/* What a plan decides: who runs what, what waits for what, which slots are used again. */
+#include "sim/error.h"
+#include "sim/plan.h"
+#include "tests/trace_fixture.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct plan *plan_of(const struct trace_fixture *fixture, const struct plan_config *config)
+{
+    struct error error = {""};
+    struct plan *plan = NULL;
+
+    assert_int_equal(plan_create(fixture->path, config, &plan, &error), 0);
+    return plan;
+}
+
+static struct plan *plan_for(const struct trace_fixture *fixture, unsigned workers)
+{
+    const struct plan_config config = {.workers = workers};
+
+    return plan_of(fixture, &config);
+}
+
+/* Stream 0 allocates two objects; stream 1 frees the first, stream 0 the second. */
+static void hand_over(struct trace_fixture *fixture)
+{
+    trace_fixture_begin(fixture, 2);
+    trace_fixture_alloc(fixture, 0, 0);
+    trace_fixture_alloc(fixture, 0, 1);
+    trace_fixture_free(fixture, 1, 0);
+    trace_fixture_free(fixture, 0, 1);
+    trace_fixture_end(fixture);
+}
+
+static void a_free_by_another_worker_waits_for_slot_and_tag(void **state)
+{
+    struct trace_fixture fixture;
+    struct plan *plan;
+
+    (void)state;
+    hand_over(&fixture);
+    plan = plan_for(&fixture, 2);
+    assert_int_equal(plan->nr_groups, 2);
+    assert_int_equal(plan->groups[0].events.count, 3);
+    assert_int_equal(plan_op(plan->groups[1].events.words[0]), PLAN_FREE);
+    assert_int_equal(plan_slot(plan->groups[1].events.words[0]),
+                     plan_slot(plan->groups[0].events.words[0]));
+    assert_int_equal(plan_tag(plan->groups[1].events.words[0]),
+                     plan_tag(plan->groups[0].events.words[0]));
+    assert_int_equal(plan->remote_frees, 1);
+    plan_destroy(plan);
+    trace_fixture_remove(&fixture);
+}
+
+static void streams_on_one_worker_wait_for_nothing(void **state)
+{
+    struct trace_fixture fixture;
+    struct plan *plan;
+
+    (void)state;
+    hand_over(&fixture);
+    plan = plan_for(&fixture, 1);
+    assert_int_equal(plan->nr_groups, 1);
+    assert_int_equal(plan->groups[0].events.count, 4);
+    assert_int_equal(plan->remote_frees, 0);
+    plan_destroy(plan);
+    trace_fixture_remove(&fixture);
+}
+
+static void there_are_no_more_groups_than_streams(void **state)
+{
+    struct trace_fixture fixture;
+    struct plan *plan;
+
+    (void)state;
+    hand_over(&fixture);
+    plan = plan_for(&fixture, 7);
+    assert_int_equal(plan->nr_groups, 2);
+    assert_int_equal(plan->nr_streams, 2);
+    plan_destroy(plan);
+    trace_fixture_remove(&fixture);
+}
+
+static void a_slot_goes_to_the_group_that_freed_it(void **state)
+{
+    struct trace_fixture fixture;
+    struct plan *plan;
+    uint32_t first;
+
+    (void)state;
+    trace_fixture_begin(&fixture, 2);
+    trace_fixture_alloc(&fixture, 0, 0);
+    trace_fixture_free(&fixture, 1, 0);
+    trace_fixture_alloc(&fixture, 0, 0); /* may not take the slot: it is stream 1's now */
+    trace_fixture_alloc(&fixture, 1, 1); /* takes it */
+    trace_fixture_end(&fixture);
+    plan = plan_for(&fixture, 2);
+    first = plan_slot(plan->groups[0].events.words[0]);
+    assert_int_not_equal(plan_slot(plan->groups[0].events.words[1]), first);
+    assert_int_equal(plan_slot(plan->groups[1].events.words[1]), first);
+    assert_int_equal(plan_tag(plan->groups[1].events.words[1]), 2);
+    plan_destroy(plan);
+    trace_fixture_remove(&fixture);
+}
+
+static void a_slot_is_retired_before_its_tag_repeats(void **state)
+{
+    const unsigned lives = 3 * PLAN_TAG_MAX + 7;
+    struct trace_fixture fixture;
+    struct plan *plan;
+    bool *seen;
+
+    (void)state;
+    trace_fixture_begin(&fixture, 1);
+    for (unsigned i = 0; i < lives; i++) {
+        trace_fixture_alloc(&fixture, 0, 0);
+        trace_fixture_free(&fixture, 0, 0);
+    }
+    trace_fixture_end(&fixture);
+    plan = plan_for(&fixture, 1);
+    seen = calloc(plan->nr_slots * (PLAN_TAG_MAX + 1), sizeof *seen);
+    for (size_t i = 0; i < plan->groups[0].events.count; i += 2) {
+        uint64_t word = plan->groups[0].events.words[i];
+        size_t life = plan_slot(word) * (size_t)(PLAN_TAG_MAX + 1) + plan_tag(word);
+
+        assert_true(plan_tag(word) >= 1);
+        assert_false(seen[life]);
+        seen[life] = true;
+    }
+    free(seen);
+    plan_destroy(plan);
+    trace_fixture_remove(&fixture);
+}
+
+static void what_lives_at_the_end_is_left_over(void **state)
+{
+    struct trace_fixture fixture;
+    struct plan *plan;
+
+    (void)state;
+    trace_fixture_begin(&fixture, 2);
+    trace_fixture_preload(&fixture, 1, 0);
+    trace_fixture_alloc(&fixture, 0, 1);
+    trace_fixture_alloc(&fixture, 1, 2);
+    trace_fixture_free(&fixture, 0, 1);
+    trace_fixture_end(&fixture);
+    plan = plan_for(&fixture, 2);
+    assert_int_equal(plan->groups[0].leftover.count, 0);
+    assert_int_equal(plan->groups[1].leftover.count, 2);
+    assert_int_equal(plan->groups[1].preload.count, 1);
+    assert_int_equal(plan->events, 3); /* what is preloaded is no event of the trace */
+    assert_int_equal(plan->peak_live_objects, 3);
+    plan_destroy(plan);
+    trace_fixture_remove(&fixture);
+}
+
+static void turns_change_where_another_group_comes_next(void **state)
+{
+    struct plan_config config = {.workers = 2, .total_order = true};
+    struct trace_fixture fixture;
+    struct plan *plan;
+
+    (void)state;
+    hand_over(&fixture); /* 0 0 1 0 */
+    plan = plan_of(&fixture, &config);
+    assert_int_equal(plan->nr_turns, 3);
+    assert_int_equal(plan->groups[0].events.count, 3 + 2);
+    assert_int_equal(plan->groups[1].events.count, 1 + 1);
+    assert_int_equal(plan_op(plan->groups[1].events.words[0]), PLAN_TURN);
+    assert_int_equal(plan_slot(plan->groups[1].events.words[0]), 1);
+    plan_destroy(plan);
+    trace_fixture_remove(&fixture);
+}
+
+static void a_bulk_event_is_one_header_and_its_objects(void **state)
+{
+    struct trace_fixture fixture;
+    struct plan *plan;
+
+    (void)state;
+    trace_fixture_begin(&fixture, 1);
+    trace_fixture_bulk(&fixture, 3);
+    for (uint32_t i = 0; i < 3; i++)
+        trace_fixture_alloc(&fixture, 0, i);
+    trace_fixture_alloc(&fixture, 0, 3);
+    trace_fixture_bulk(&fixture, 2);
+    trace_fixture_free(&fixture, 0, 0);
+    trace_fixture_free(&fixture, 0, 3);
+    trace_fixture_end(&fixture);
+    plan = plan_for(&fixture, 1);
+    assert_int_equal(plan->groups[0].events.count, 1 + 3 + 1 + 1 + 2);
+    assert_int_equal(plan_op(plan->groups[0].events.words[0]), PLAN_ALLOC_BULK);
+    assert_int_equal(plan_slot(plan->groups[0].events.words[0]), 3);
+    assert_int_equal(plan_op(plan->groups[0].events.words[5]), PLAN_FREE_BULK);
+    assert_int_equal(plan_slot(plan->groups[0].events.words[5]), 2);
+    assert_int_equal(plan->allocs, 4);
+    assert_int_equal(plan->frees, 2);
+    plan_destroy(plan);
+    trace_fixture_remove(&fixture);
+}
+
+static void a_filter_keeps_caches_and_streams(void **state)
+{
+    const char *const names[] = {"others", NULL};
+    const bool streams[] = {false, true};
+    struct plan_config by_cache = {.workers = 1, .caches = names};
+    struct plan_config by_stream = {.workers = 1, .streams = streams, .nr_stream_flags = 2};
+    struct trace_fixture fixture;
+    struct plan *plan;
+    uint32_t others;
+
+    (void)state;
+    trace_fixture_begin(&fixture, 2);
+    others = trace_fixture_cache(&fixture, "others", 128);
+    trace_fixture_alloc(&fixture, 0, 0);
+    trace_fixture_alloc_from(&fixture, 0, 1, others, 128);
+    trace_fixture_alloc(&fixture, 1, 2);
+    trace_fixture_free(&fixture, 1, 0);
+    trace_fixture_free(&fixture, 1, 1);
+    trace_fixture_end(&fixture);
+    plan = plan_of(&fixture, &by_cache);
+    assert_int_equal(plan->allocs, 1);
+    assert_int_equal(plan->frees, 1);
+    assert_int_equal(plan->dropped_by_filter, 3);
+    plan_destroy(plan);
+    plan = plan_of(&fixture, &by_stream); /* frees of what stream 0 allocated go with it */
+    assert_int_equal(plan->allocs, 1);
+    assert_int_equal(plan->frees, 0);
+    plan_destroy(plan);
+    trace_fixture_remove(&fixture);
+}
+
+static void an_unknown_cache_or_stream_is_refused(void **state)
+{
+    const char *const names[] = {"nonsense", NULL};
+    const bool streams[] = {true, false, true};
+    struct plan_config by_cache = {.workers = 1, .caches = names};
+    struct plan_config by_stream = {.workers = 1, .streams = streams, .nr_stream_flags = 3};
+    struct trace_fixture fixture;
+    struct error error = {""};
+    struct plan *plan;
+
+    (void)state;
+    hand_over(&fixture);
+    assert_int_equal(plan_create(fixture.path, &by_cache, &plan, &error), -EINVAL);
+    assert_non_null(strstr(error.text, "nonsense"));
+    assert_int_equal(plan_create(fixture.path, &by_stream, &plan, &error), -EINVAL);
+    assert_non_null(strstr(error.text, "stream 2"));
+    trace_fixture_remove(&fixture);
+}
+
+static void a_limit_keeps_the_first_events(void **state)
+{
+    struct plan_config config = {.workers = 2, .max_events = 3};
+    struct trace_fixture fixture;
+    struct plan *plan;
+
+    (void)state;
+    hand_over(&fixture);
+    plan = plan_of(&fixture, &config);
+    assert_int_equal(plan->events, 3);
+    assert_int_equal(plan->groups[0].leftover.count, 1);
+    plan_destroy(plan);
+    trace_fixture_remove(&fixture);
+}
+
+static void a_destruction_knows_what_comes_before_it(void **state)
+{
+    struct trace_fixture fixture;
+    struct plan *plan;
+    uint32_t cache;
+
+    (void)state;
+    trace_fixture_begin(&fixture, 2);
+    cache = trace_fixture_cache(&fixture, "passing", 32);
+    trace_fixture_create(&fixture, 0, cache);
+    trace_fixture_alloc_from(&fixture, 1, 0, cache, 32);
+    trace_fixture_alloc(&fixture, 1, 1);
+    trace_fixture_free(&fixture, 1, 0);
+    trace_fixture_free(&fixture, 1, 1);
+    trace_fixture_destroy(&fixture, 0, cache);
+    trace_fixture_end(&fixture);
+    plan = plan_for(&fixture, 2);
+    assert_int_equal(plan->nr_destroys, 1);
+    assert_int_equal(plan->destroys[0].group_positions[1], 3); /* not the free of the other cache */
+    assert_int_equal(plan_op(plan->groups[1].events.words[0]), PLAN_ALLOC_CREATED);
+    assert_true(plan->caches[cache].created);
+    plan_destroy(plan);
+    trace_fixture_remove(&fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_free_by_another_worker_waits_for_slot_and_tag),
+        cmocka_unit_test(streams_on_one_worker_wait_for_nothing),
+        cmocka_unit_test(there_are_no_more_groups_than_streams),
+        cmocka_unit_test(a_slot_goes_to_the_group_that_freed_it),
+        cmocka_unit_test(a_slot_is_retired_before_its_tag_repeats),
+        cmocka_unit_test(what_lives_at_the_end_is_left_over),
+        cmocka_unit_test(turns_change_where_another_group_comes_next),
+        cmocka_unit_test(a_bulk_event_is_one_header_and_its_objects),
+        cmocka_unit_test(a_filter_keeps_caches_and_streams),
+        cmocka_unit_test(an_unknown_cache_or_stream_is_refused),
+        cmocka_unit_test(a_limit_keeps_the_first_events),
+        cmocka_unit_test(a_destruction_knows_what_comes_before_it),
+    };
+
+    return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* A program run to its end, what it says kept. */
+#include "tools/child.h"
+
+#include "sim/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+#define MESSAGES_MAX 65536
+
+struct stream {
+    int file; /* -1: closed */
+    FILE *sink;
+    char *text;
+    size_t size;
+};
+
+/* Moves what is there from the pipe into memory; false at the end. */
+static bool stream_drain(struct stream *stream, size_t maximum)
+{
+    char block[16384];
+    ssize_t count = read(stream->file, block, sizeof block);
+
+    if (count < 0)
+        return errno == EINTR;
+    if (count == 0)
+        return false;
+    if ((size_t)ftell(stream->sink) < maximum)
+        fwrite(block, 1, (size_t)count, stream->sink);
+    return true;
+}
+
+static void streams_read(struct stream streams[2])
+{
+    while (streams[0].file >= 0 || streams[1].file >= 0) {
+        struct pollfd polled[2] = {{.fd = streams[0].file, .events = POLLIN},
+                                   {.fd = streams[1].file, .events = POLLIN}};
+
+        if (poll(polled, 2, -1) < 0 && errno != EINTR)
+            return;
+        for (int i = 0; i < 2; i++) {
+            if (polled[i].revents && !stream_drain(&streams[i], i ? MESSAGES_MAX : SIZE_MAX)) {
+                close(streams[i].file);
+                streams[i].file = -1;
+            }
+        }
+    }
+}
+
+static int spawn(const char *program, char *const argv[], const int pipes[2][2], pid_t *pid)
+{
+    posix_spawn_file_actions_t actions;
+    int code = posix_spawn_file_actions_init(&actions);
+
+    if (code)
+        return code;
+    for (int i = 0; code == 0 && i < 2; i++)
+        code = posix_spawn_file_actions_adddup2(&actions, pipes[i][1], i + 1);
+    if (code == 0)
+        code = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", 0, 0);
+    if (code == 0)
+        code = posix_spawn(pid, program, &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    return code;
+}
+
+int child_run(const char *program, char *const argv[], struct child_result *result,
+              struct error *error)
+{
+    struct stream streams[2] = {{.file = -1}, {.file = -1}};
+    int pipes[2][2] = {{-1, -1}, {-1, -1}};
+    int status, code = 0;
+    pid_t pid;
+
+    *result = (struct child_result){0};
+    for (int i = 0; i < 2; i++) {
+        streams[i].sink = open_memstream(&streams[i].text, &streams[i].size);
+        if (!streams[i].sink || pipe2(pipes[i], O_CLOEXEC) != 0)
+            code = errno;
+    }
+    if (code == 0)
+        code = spawn(program, argv, pipes, &pid);
+    for (int i = 0; i < 2; i++) {
+        if (pipes[i][1] >= 0)
+            close(pipes[i][1]);
+        streams[i].file = pipes[i][0];
+    }
+    if (code == 0) {
+        streams_read(streams);
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            ;
+        result->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    }
+    for (int i = 0; i < 2; i++) {
+        if (streams[i].file >= 0)
+            close(streams[i].file);
+        if (streams[i].sink && fclose(streams[i].sink) != 0 && code == 0)
+            code = ENOMEM;
+    }
+    result->output = streams[0].text;
+    result->output_size = streams[0].size;
+    result->messages = streams[1].text;
+    if (code)
+        child_result_cleanup(result);
+    return code ? error_set(error, code, "could not run %s: %s", program, strerror(code)) : 0;
+}
+
+void child_result_cleanup(struct child_result *result)
+{
+    free(result->output);
+    free(result->messages);
+    *result = (struct child_result){0};
+}

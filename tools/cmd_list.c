@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* slablab list: what there is. */
+#include "allocators/allocator.h"
+#include "sim/error.h"
+#include "sim/lock.h"
+#include "sim/topology.h"
+#include "tools/command.h"
+#include "traces/import.h"
+
+#include <argp.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+struct arguments {
+    const char *what;
+    bool json;
+};
+
+enum key { KEY_JSON = 0x100 };
+
+static json_t *list_allocators(void)
+{
+    json_t *list = json_array();
+    size_t count;
+    const struct allocator *const *all = allocator_all(&count);
+
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:b}", "name", all[i]->name,
+                                              "summary", all[i]->summary, "source",
+                                              all[i]->source, "layers", all[i]->layers,
+                                              "magazine_size", all[i]->set_magazine_size != NULL));
+    return list;
+}
+
+static void describe_values(const struct tunable *tunable, json_t *object)
+{
+    json_t *choices;
+
+    switch (tunable->kind) {
+    case TUNABLE_UINT:
+    case TUNABLE_SIZE:
+        json_object_set_new(object, "values",
+                            json_sprintf("%llu..%llu", (unsigned long long)tunable->minimum,
+                                         (unsigned long long)tunable->maximum));
+        break;
+    case TUNABLE_BOOL:
+        json_object_set_new(object, "values", json_string("on|off"));
+        break;
+    case TUNABLE_STRING:
+        json_object_set_new(object, "values", json_string("text"));
+        break;
+    case TUNABLE_CHOICE:
+        choices = json_string("");
+        for (const char *const *choice = tunable->choices; *choice; choice++) {
+            json_t *longer = json_sprintf("%s%s%s", json_string_value(choices),
+                                          choice == tunable->choices ? "" : "|", *choice);
+
+            json_decref(choices);
+            choices = longer;
+        }
+        json_object_set_new(object, "values", choices);
+    }
+}
+
+static json_t *list_tunables(void)
+{
+    json_t *list = json_array();
+    size_t count;
+    const struct allocator *const *all = allocator_all(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        struct allocator_instance *instance;
+
+        if (!all[i]->tunables || allocator_create(all[i]->name, &instance, NULL) != 0)
+            continue;
+        for (const struct tunable *tunable = all[i]->tunables; tunable->key; tunable++) {
+            char value[64];
+            json_t *object = json_pack(
+                "{s:o, s:s, s:s}", "name", json_sprintf("%s.%s", all[i]->name, tunable->key),
+                "default", allocator_get(instance, tunable->key, value, sizeof value), "summary",
+                tunable->summary);
+
+            describe_values(tunable, object);
+            json_array_append_new(list, object);
+        }
+        allocator_destroy(instance);
+    }
+    return list;
+}
+
+static json_t *list_locks(void)
+{
+    json_t *list = json_array();
+
+    for (enum lock_kind kind = 0; lock_kind_name(kind); kind++)
+        json_array_append_new(list, json_pack("{s:s, s:s}", "name", lock_kind_name(kind),
+                                              "summary", lock_kind_summary(kind)));
+    return list;
+}
+
+static json_t *list_machines(void)
+{
+    json_t *list = json_array();
+    struct topology *host;
+
+    if (topology_create_host(&host, NULL) != 0)
+        return list;
+    json_array_append_new(list, json_pack("{s:s, s:s}", "name", "host", "summary",
+                                          topology_describe(host)));
+    topology_destroy(host);
+    return list;
+}
+
+static json_t *list_importers(void)
+{
+    json_t *list = json_array();
+    size_t count;
+    const struct importer *all = import_all(&count);
+
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, json_pack("{s:s, s:s}", "name", all[i].name, "summary",
+                                              all[i].summary));
+    return list;
+}
+
+static const struct {
+    const char *what;
+    json_t *(*list)(void);
+} lists[] = {
+    {"allocators", list_allocators}, {"tunables", list_tunables}, {"locks", list_locks},
+    {"machines", list_machines},     {"importers", list_importers},
+};
+#define LISTS (sizeof lists / sizeof lists[0])
+
+static const struct argp_option option_table[] = {
+    {"json", KEY_JSON, NULL, 0, "as JSON", 0}, {0}};
+
+static error_t parse_option(int key, char *text, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+
+    switch (key) {
+    case KEY_JSON:
+        arguments->json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (arguments->what)
+            argp_error(state, "one list at a time");
+        for (size_t i = 0; i < LISTS; i++) {
+            if (strcmp(text, lists[i].what) == 0)
+                arguments->what = text;
+        }
+        if (!arguments->what)
+            argp_error(state, "no list of '%s'; there are: allocators, tunables, locks, machines, "
+                              "importers",
+                       text);
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp argp = {
+    option_table, parse_option, "[allocators|tunables|locks|machines|importers]",
+    "Lists what there is; without an argument, all of it.\v"
+    "Examples:\n"
+    "  slablab list allocators\n"
+    "  slablab list tunables --json",
+    NULL, NULL, NULL};
+
+static void print_list(const char *what, const json_t *list)
+{
+    const json_t *entry, *value;
+    const char *key;
+    size_t i;
+
+    printf("%s\n", what);
+    json_array_foreach(list, i, entry) {
+        printf("  %-28s %s\n", json_string_value(json_object_get(entry, "name")),
+               json_string_value(json_object_get(entry, "summary")));
+        json_object_foreach((json_t *)entry, key, value) {
+            if (strcmp(key, "name") != 0 && strcmp(key, "summary") != 0 && json_is_string(value))
+                printf("  %-28s   %s: %s\n", "", key, json_string_value(value));
+        }
+    }
+}
+
+int cmd_list(int argc, char **argv)
+{
+    struct arguments arguments = {0};
+    json_t *all = json_object();
+
+    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    for (size_t i = 0; i < LISTS; i++) {
+        if (!arguments.what || strcmp(arguments.what, lists[i].what) == 0)
+            json_object_set_new(all, lists[i].what, lists[i].list());
+    }
+    if (arguments.json) {
+        const json_t *shown = arguments.what ? json_object_get(all, arguments.what) : all;
+
+        json_dumpf(shown, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+        putchar('\n');
+    } else {
+        for (size_t i = 0; i < LISTS; i++) {
+            if (json_object_get(all, lists[i].what))
+                print_list(lists[i].what, json_object_get(all, lists[i].what));
+        }
+    }
+    json_decref(all);
+    return STATUS_DONE;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * slablab plot: the standard pictures of a sweep. For each picture DIR/plots gets the data, a script
+ * that `gnuplot NAME.gp` there runs again, and the picture itself.
+ */
+#include "sim/error.h"
+#include "tools/child.h"
+#include "tools/command.h"
+#include "tools/plot_data.h"
+#include "tools/series.h"
+#include "version.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct arguments {
+    const char *folder;
+    const char *format;
+};
+
+enum key { KEY_FORMAT = 0x100 };
+
+static const struct argp_option option_table[] = {
+    {"format", KEY_FORMAT, "svg|png", 0, "of the pictures (default svg)", 0}, {0}};
+
+static error_t parse_option(int key, char *text, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+
+    switch (key) {
+    case KEY_FORMAT:
+        if (strcmp(text, "svg") != 0 && strcmp(text, "png") != 0)
+            argp_error(state, "--format: '%s': expected svg or png", text);
+        arguments->format = text;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (arguments->folder)
+            argp_error(state, "more than one folder: '%s' and '%s'", arguments->folder, text);
+        arguments->folder = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (!arguments->folder)
+            argp_error(state, "which sweep? Name its folder");
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp argp = {
+    option_table, parse_option, "DIR",
+    "Draws the sweep in DIR with gnuplot: throughput and memory over magazine size, throughput over "
+    "threads. Pictures, data and scripts go to DIR/plots.\v"
+    "Example:\n"
+    "  slablab sweep hackbench.slt --magazine-size 2..62 -t 1,2 -o out && slablab plot out\n\n"
+    "To change a picture, edit its .gp or .dat in DIR/plots and run gnuplot there.",
+    NULL, NULL, NULL};
+
+/* The folder with our gnuplot scripts: beside the sources, or where they were installed. */
+static int scripts_find(char **folder, struct error *error)
+{
+    char program[4096];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+
+    if (length > 0) {
+        program[length] = '\0';
+        for (char *above = dirname(program); strlen(above) > 1; above = dirname(above)) {
+            if (asprintf(folder, "%s/tools/plots", above) < 0)
+                return error_set(error, ENOMEM, "no memory for a path");
+            if (access(*folder, R_OK) == 0)
+                return 0;
+            free(*folder);
+        }
+    }
+    *folder = strdup(SLABLAB_DATADIR "/plots");
+    if (!*folder)
+        return error_set(error, ENOMEM, "no memory for a path");
+    if (access(*folder, R_OK) == 0)
+        return 0;
+    free(*folder);
+    return error_set(error, EIO, "the gnuplot scripts are neither beside the program nor in %s",
+                     SLABLAB_DATADIR "/plots");
+}
+
+/* Runs the picture's script in the plots folder. */
+static int picture_draw(const char *plots, const char *name, struct error *error)
+{
+    struct child_result result;
+    char *script;
+    int code;
+
+    if (asprintf(&script, "%s.gp", name) < 0)
+        return error_set(error, ENOMEM, "no memory for a path");
+
+    char *argv[] = {"env", "-C", (char *)plots, "gnuplot", script, NULL};
+
+    code = child_run("/usr/bin/env", argv, &result, error);
+    free(script);
+    if (code)
+        return code;
+    if (result.status == 127)
+        code = error_set(error, EIO, "gnuplot is not installed (`make deps` installs it)");
+    else if (result.status != 0)
+        code = error_set(error, EIO, "gnuplot %s/%s.gp: %s", plots, name, result.messages);
+    child_result_cleanup(&result);
+    return code;
+}
+
+static int pictures_draw(const struct series *series, const char *scripts, const char *plots,
+                         const struct arguments *arguments, struct error *error)
+{
+    struct plot_list list = {0};
+    int code = plot_data_write(series, scripts, plots, arguments->format, &list, error);
+
+    for (size_t i = 0; code == 0 && i < list.count; i++) {
+        command_progress("[%zu/%zu] %s", i + 1, list.count, list.names[i]);
+        code = picture_draw(plots, list.names[i], error);
+        if (code == 0) {
+            command_progress_clear();
+            printf("%s/%s.%s\n", plots, list.names[i], arguments->format);
+        }
+    }
+    command_progress_clear();
+    plot_list_cleanup(&list);
+    return code;
+}
+
+int cmd_plot(int argc, char **argv)
+{
+    struct arguments arguments = {.format = "svg"};
+    char *scripts = NULL, *plots = NULL;
+    struct series series;
+    struct error error;
+    int code;
+
+    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    code = series_read(arguments.folder, &series, &error);
+    if (code)
+        return command_failed(code, &error);
+    code = scripts_find(&scripts, &error);
+    if (code == 0 && asprintf(&plots, "%s/plots", arguments.folder) < 0)
+        code = error_set(&error, ENOMEM, "no memory for a path");
+    if (code == 0 && mkdir(plots, 0777) != 0 && errno != EEXIST)
+        code = error_set(&error, errno, "%s: %s", plots, strerror(errno));
+    if (code == 0)
+        code = pictures_draw(&series, scripts, plots, &arguments, &error);
+    if (series.invalid || series.failed)
+        fprintf(stderr, "left out: %zu invalid runs, %zu that failed\n", series.invalid,
+                series.failed);
+    free(scripts);
+    free(plots);
+    series_cleanup(&series);
+    return code ? command_failed(code, &error) : STATUS_DONE;
+}

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * slablab sweep: every combination of its lists, each run in a process of its own, in a shuffled
+ * order so that drift of the machine hits all alike, into an append-only file of results.
+ */
+#include "sim/error.h"
+#include "tools/child.h"
+#include "tools/command.h"
+#include "tools/replay_options.h"
+#include "tools/runs_file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+struct arguments {
+    struct replay_options options;
+    struct word_list traces;
+    const char *folder;
+    uint64_t repeats;
+    bool resume;
+};
+
+/* One run of the sweep. */
+struct run {
+    const char *trace;
+    const struct cell *cell;
+    unsigned repeat;
+    char *name; /* unlike any other of the sweep: what a resumed sweep knows it by */
+    bool done;
+};
+
+struct sweep {
+    const struct arguments *arguments;
+    struct cell_list cells;
+    struct run *runs;
+    size_t nr_runs, done, failed;
+    int file;
+};
+
+enum key { KEY_RESUME = 0x200 };
+
+static const struct argp_option option_table[] = {
+    {"output", 'o', "DIR", 0, "folder for the results; made when missing", 0},
+    {NULL, 'n', "REPEATS", 0, "run each combination this often (default 3)", 0},
+    {"resume", KEY_RESUME, NULL, 0, "go on with a sweep that was broken off", 0},
+    {0}};
+
+static error_t parse_option(int key, char *text, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    struct error error;
+    char *end;
+
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->options;
+        return 0;
+    case 'o':
+        arguments->folder = text;
+        return 0;
+    case 'n':
+        arguments->repeats = strtoull(text, &end, 10);
+        if (*end || arguments->repeats < 1 || arguments->repeats > 100000)
+            argp_error(state, "-n: '%s': expected a number from 1 to 100000", text);
+        return 0;
+    case KEY_RESUME:
+        arguments->resume = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (strcmp(text, "-") == 0)
+            argp_error(state, "a sweep reads its traces often: name files, not -");
+        if (word_list_parse(text, &arguments->traces, &error) != 0)
+            argp_error(state, "%s", error.text);
+        return 0;
+    case ARGP_KEY_END:
+        if (arguments->traces.count == 0)
+            argp_error(state, "which trace?");
+        if (arguments->options.repeats != 1)
+            argp_error(state, "repetitions of a sweep are asked for with -n, not --repeat");
+        if (!arguments->folder)
+            argp_error(state, "where to? Name a folder with -o DIR");
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp_child children[] = {{&replay_options_argp, 0, NULL, 0}, {0}};
+
+static const struct argp argp = {
+    option_table, parse_option, "TRACE... -o DIR",
+    "Runs every combination of traces, allocators, magazine sizes and threads, REPEATS times, "
+    "shuffled by the seed, each in a process of its own. Results go to DIR/" RUNS_FILE_NAME
+    ", a line a run.\v"
+    "Examples:\n"
+    "  slablab sweep hackbench.slt -a magazine,bufctl,null --magazine-size 2..62 -t 1,2 -n 3 -o out\n"
+    "  slablab sweep traces/samples/*.slt -a magazine,malloc:libc -o out --resume\n"
+    "  slablab plot out\n\n"
+    "A sweep that was killed loses at most the run in flight; --resume goes on with the rest. A run "
+    "that fails is noted in the results with what it said, and the sweep goes on.",
+    children, NULL, NULL};
+
+/* ---- what to run ---- */
+
+static int runs_create(struct sweep *sweep, struct error *error)
+{
+    const struct arguments *arguments = sweep->arguments;
+    size_t total = arguments->traces.count * sweep->cells.count * arguments->repeats;
+
+    sweep->runs = calloc(total, sizeof *sweep->runs);
+    if (!sweep->runs)
+        return error_set(error, ENOMEM, "no memory for %zu runs", total);
+    for (size_t i = 0; i < total; i++) {
+        struct run *run = &sweep->runs[i];
+        size_t rest = i / arguments->repeats;
+
+        run->repeat = (unsigned)(i % arguments->repeats);
+        run->cell = &sweep->cells.cells[rest % sweep->cells.count];
+        run->trace = arguments->traces.words[rest / sweep->cells.count];
+        if (asprintf(&run->name, "%s %s magazine=%llu threads=%u repeat=%u", run->trace,
+                     run->cell->allocator, (unsigned long long)run->cell->magazine_size,
+                     run->cell->threads, run->repeat) < 0)
+            return error_set(error, ENOMEM, "no memory for %zu runs", total);
+        sweep->nr_runs++;
+    }
+    return 0;
+}
+
+/* Fisher and Yates; the remainder's bias over 2^31 does not matter here. */
+static void runs_shuffle(struct sweep *sweep, uint64_t seed)
+{
+    char state[64];
+    struct random_data data = {0};
+
+    initstate_r((unsigned)seed, state, sizeof state, &data);
+    for (size_t i = sweep->nr_runs; i > 1; i--) {
+        struct run swapped = sweep->runs[i - 1];
+        int32_t number;
+        size_t other;
+
+        random_r(&data, &number);
+        other = (size_t)number % i;
+        sweep->runs[i - 1] = sweep->runs[other];
+        sweep->runs[other] = swapped;
+    }
+}
+
+/* A run that is in the file, done or failed, is not run again. */
+static void mark_done(void *context, const json_t *record)
+{
+    struct sweep *sweep = context;
+    const char *name = json_string_value(json_object_get(record, "cell"));
+
+    for (size_t i = 0; name && i < sweep->nr_runs; i++) {
+        if (!sweep->runs[i].done && strcmp(sweep->runs[i].name, name) == 0) {
+            sweep->runs[i].done = true;
+            sweep->done++;
+        }
+    }
+}
+
+static int results_open(struct sweep *sweep, struct error *error)
+{
+    const struct arguments *arguments = sweep->arguments;
+    long whole = -1;
+    struct stat status;
+    char *path;
+    int code = 0;
+
+    if (mkdir(arguments->folder, 0777) != 0 && errno != EEXIST)
+        return error_set(error, errno, "%s: %s", arguments->folder, strerror(errno));
+    if (stat(arguments->folder, &status) != 0 || !S_ISDIR(status.st_mode))
+        return error_set(error, ENOTDIR, "%s: is no folder", arguments->folder);
+    if (asprintf(&path, "%s/%s", arguments->folder, RUNS_FILE_NAME) < 0)
+        return error_set(error, ENOMEM, "no memory for a path");
+    if (access(path, F_OK) == 0) {
+        if (arguments->resume)
+            code = runs_file_read(arguments->folder, mark_done, sweep, &whole, error);
+        else
+            code = error_set(error, EEXIST,
+                             "%s is there already: --resume goes on with it; or name another folder",
+                             path);
+    }
+    free(path);
+    if (code)
+        return code;
+    sweep->file = runs_file_open(arguments->folder, whole, error);
+    return sweep->file < 0 ? sweep->file : 0;
+}
+
+/* ---- running ---- */
+
+/* Options that the sweep spells out for each run itself. */
+static bool option_is_cells(const char *given)
+{
+    static const char *const names[] = {"--allocators=", "--threads=", "--magazine-size=",
+                                        "--set="};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strncmp(given, names[i], strlen(names[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* slablab replay TRACE <options as given> --allocators=A --threads=T ... --json=- */
+static int run_command(const struct sweep *sweep, const struct run *run, struct word_list *words)
+{
+    const struct replay_options *options = &sweep->arguments->options;
+    const struct cell *cell = run->cell;
+    int code = word_list_add(words, "slablab") ?: word_list_add(words, "replay");
+
+    for (size_t i = 0; code == 0 && i < options->given.count; i++) {
+        if (!option_is_cells(options->given.words[i]))
+            code = word_list_add(words, "%s", options->given.words[i]);
+    }
+    for (size_t i = 0; code == 0 && i < options->nr_settings; i++) {
+        const struct allocator_setting *setting = &options->settings[i];
+
+        if (strcmp(setting->allocator, cell->allocator) == 0)
+            code = word_list_add(words, "--set=%s.%s=%s", setting->allocator, setting->key,
+                                 setting->value);
+    }
+    if (code == 0)
+        code = word_list_add(words, "--allocators=%s", cell->allocator);
+    if (code == 0 && cell->threads)
+        code = word_list_add(words, "--threads=%u", cell->threads);
+    if (code == 0 && cell->magazine_size)
+        code = word_list_add(words, "--magazine-size=%llu",
+                             (unsigned long long)cell->magazine_size);
+    return code ?: word_list_add(words, "--json=-") ?: word_list_add(words, "--")
+                ?: word_list_add(words, "%s", run->trace);
+}
+
+static int run_child(const struct sweep *sweep, const struct run *run, struct child_result *result,
+                     struct error *error)
+{
+    struct word_list words = {0};
+    int code = run_command(sweep, run, &words);
+
+    if (code)
+        error_set(error, ENOMEM, "no memory for a command");
+    else
+        code = child_run("/proc/self/exe", words.words, result, error);
+    word_list_cleanup(&words);
+    return code;
+}
+
+/* The record of a run, or of its failure. */
+static json_t *run_record(struct sweep *sweep, const struct run *run,
+                          const struct child_result *result)
+{
+    json_t *record = json_loadb(result->output, result->output_size, JSON_DISABLE_EOF_CHECK, NULL);
+
+    if (!json_is_object(record)) {
+        json_decref(record);
+        record = json_pack("{s:s, s:s, s:s, s:i, s:s}", "schema", RUNS_FAILURE_SCHEMA, "allocator",
+                           run->cell->allocator, "trace", run->trace, "status", result->status,
+                           "stderr", result->messages);
+    }
+    if (record)
+        json_object_set_new(record, "cell", json_string(run->name));
+    if (result->status != 0) {
+        sweep->failed++;
+        command_progress_clear();
+        fprintf(stderr, "slablab: %s: status %d: %s", run->name, result->status, result->messages);
+    }
+    return record;
+}
+
+static int run_one(struct sweep *sweep, const struct run *run, struct error *error)
+{
+    struct child_result result;
+    json_t *record;
+    int code = run_child(sweep, run, &result, error);
+
+    if (code)
+        return code;
+    record = run_record(sweep, run, &result);
+    child_result_cleanup(&result);
+    code = record ? runs_file_append(sweep->file, record, error)
+                  : error_set(error, ENOMEM, "no memory for a result");
+    json_decref(record);
+    return code;
+}
+
+static int run_all(struct sweep *sweep, struct error *error)
+{
+    size_t left = sweep->nr_runs - sweep->done, finished = 0;
+    time_t start = time(NULL);
+    int code = 0;
+
+    fprintf(stderr, "%zu runs to do%s, about half a second or more each\n", left,
+            sweep->done ? " (the others are done)" : "");
+    for (size_t i = 0; code == 0 && i < sweep->nr_runs; i++) {
+        if (sweep->runs[i].done)
+            continue;
+        command_progress("[%zu/%zu] about %lld s left: %s", finished + 1, left,
+                         finished ? (long long)((time(NULL) - start) * (time_t)(left - finished) /
+                                                (time_t)finished)
+                                  : 0LL,
+                         sweep->runs[i].name);
+        code = run_one(sweep, &sweep->runs[i], error);
+        finished++;
+    }
+    command_progress_clear();
+    return code;
+}
+
+static void sweep_cleanup(struct sweep *sweep)
+{
+    for (size_t i = 0; i < sweep->nr_runs; i++)
+        free(sweep->runs[i].name);
+    free(sweep->runs);
+    cells_cleanup(&sweep->cells);
+    if (sweep->file >= 0)
+        close(sweep->file);
+}
+
+int cmd_sweep(int argc, char **argv)
+{
+    struct arguments arguments = {.repeats = 3};
+    struct sweep sweep = {.arguments = &arguments, .file = -1};
+    struct error error;
+    int code;
+
+    replay_options_init(&arguments.options);
+    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    code = cells_create(&arguments.options, &sweep.cells, &error);
+    if (code == 0)
+        code = runs_create(&sweep, &error);
+    if (code == 0) {
+        runs_shuffle(&sweep, arguments.options.run.replay.seed);
+        code = results_open(&sweep, &error);
+    }
+    if (code == 0)
+        code = run_all(&sweep, &error);
+    if (code == 0)
+        fprintf(stderr, "%zu runs in %s/%s%s\n", sweep.nr_runs, arguments.folder, RUNS_FILE_NAME,
+                sweep.failed ? ", some of them failed" : "");
+    sweep_cleanup(&sweep);
+    replay_options_cleanup(&arguments.options);
+    word_list_cleanup(&arguments.traces);
+    if (code)
+        return command_failed(code, &error);
+    return sweep.failed ? STATUS_FAILED : STATUS_DONE;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* How commands talk to the person: failures and progress, both on stderr. */
+#include "tools/command.h"
+
+#include "sim/error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <unistd.h>
+
+int command_failed(int code, const struct error *error)
+{
+    command_progress_clear();
+    fprintf(stderr, "slablab: %s\n", error->text);
+    switch (-code) {
+    case EINVAL:
+    case ENOENT:
+    case ENOTDIR:
+    case EISDIR:
+    case EACCES:
+    case EPERM:
+    case EROFS:
+    case EEXIST:
+    case ENODATA:
+    case ERANGE:
+    case E2BIG:
+    case ENOTSUP:
+        return STATUS_USAGE;
+    default:
+        return STATUS_FAILED;
+    }
+}
+
+static bool progress_shown;
+
+void command_progress(const char *format, ...)
+{
+    va_list args;
+
+    if (!isatty(STDERR_FILENO))
+        return;
+    fprintf(stderr, "\r\033[K");
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fflush(stderr);
+    progress_shown = true;
+}
+
+void command_progress_clear(void)
+{
+    if (progress_shown)
+        fprintf(stderr, "\r\033[K");
+    progress_shown = false;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* What every command is, and how it ends: one file a command, one row each in main.c. */
+#ifndef SLABLAB_TOOLS_COMMAND_H
+#define SLABLAB_TOOLS_COMMAND_H
+
+struct error;
+
+enum exit_status {
+    STATUS_DONE = 0,
+    STATUS_FAILED = 1, /* the run failed or is invalid */
+    STATUS_USAGE = 2   /* wrong usage or unreadable input */
+};
+
+struct command {
+    const char *name;
+    const char *summary;
+    /* argv[0] is "slablab NAME"; returns an exit status. */
+    int (*run)(int argc, char **argv);
+};
+
+int cmd_check(int argc, char **argv);
+int cmd_import(int argc, char **argv);
+int cmd_info(int argc, char **argv);
+int cmd_list(int argc, char **argv);
+int cmd_plot(int argc, char **argv);
+int cmd_replay(int argc, char **argv);
+int cmd_sweep(int argc, char **argv);
+
+/* Says on stderr what went wrong and turns a negative errno into an exit status. */
+int command_failed(int code, const struct error *error);
+
+/* One line on stderr, where stderr is a terminal; the next overwrites it. NULL: clears it. */
+void command_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void command_progress_clear(void);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* The program: finds the command and runs it. */
+#include "sim/error.h"
+#include "tools/command.h"
+#include "version.h"
+
+#include <argp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct command commands[] = {
+    {"list", "what there is: allocators, tunables, locks, machines, importers", cmd_list},
+    {"import", "turn somebody else's recording into a trace", cmd_import},
+    {"info", "what is in a trace", cmd_info},
+    {"check", "does a trace keep every rule of the format", cmd_check},
+    {"replay", "run a trace against allocators on this machine's cores", cmd_replay},
+    {"sweep", "many replays over lists of options, into a folder", cmd_sweep},
+    {"plot", "pictures of a sweep", cmd_plot},
+};
+#define COMMANDS (sizeof commands / sizeof commands[0])
+
+static void usage(FILE *stream)
+{
+    fprintf(stream, "usage: slablab COMMAND [ARGUMENT...]\n\n"
+                    "Replays recorded allocation traces against slab allocator designs.\n\n");
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(stream, "  %-8s %s\n", commands[i].name, commands[i].summary);
+    fprintf(stream, "\n`slablab COMMAND --help` tells more. Exit status: 0 done, 1 the run failed or "
+                    "is\ninvalid, 2 wrong usage or unreadable input.\n");
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+    char name[64];
+
+    snprintf(name, sizeof name, "slablab %s", command->name);
+    argv[0] = name;
+    argp_err_exit_status = STATUS_USAGE;
+    return command->run(argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : NULL;
+    int status;
+
+    if (!name) {
+        usage(stderr);
+        return STATUS_USAGE;
+    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        usage(stdout);
+        return STATUS_DONE;
+    }
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+        printf("slablab %s (%s; %s)\n", SLABLAB_VERSION, SLABLAB_COMMIT, SLABLAB_BUILD);
+        return STATUS_DONE;
+    }
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(name, commands[i].name) != 0)
+            continue;
+        status = run_command(&commands[i], argc - 1, argv + 1);
+        if (fflush(stdout) != 0 || ferror(stdout)) {
+            fprintf(stderr, "slablab: standard output: could not write all of it\n");
+            return STATUS_FAILED;
+        }
+        return status;
+    }
+    fprintf(stderr, "slablab: no command '%s'; there are:", name);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(stderr, "%s %s", i ? "," : "", commands[i].name);
+    fprintf(stderr, "\n");
+    return STATUS_USAGE;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* What a recording lost and an importer mended, for people: shown by `import` and `info`. */
+#ifndef SLABLAB_TOOLS_REPAIRS_H
+#define SLABLAB_TOOLS_REPAIRS_H
+
+#include "traces/trace.h"
+
+#include <stdio.h>
+
+/* One line a cause that occurred; "nothing to mend" when none did. */
+void repairs_print(const struct trace_repairs *repairs, FILE *stream);
+
+#endif

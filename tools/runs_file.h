@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The file of a sweep, runs.jsonl: one JSON object a line, only ever appended to. A line is whole or
+ * it is the last one, broken off by a kill; the reader of a sweep that is taken up again cuts it.
+ */
+#ifndef SLABLAB_TOOLS_RUNS_FILE_H
+#define SLABLAB_TOOLS_RUNS_FILE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+struct error;
+
+#define RUNS_FILE_NAME      "runs.jsonl"
+#define RUNS_FAILURE_SCHEMA "slablab.failure/1" /* a run that ended without a result */
+
+/*
+ * Calls visit(context, record) for each line of `folder`/runs.jsonl (or of `folder` itself, when it
+ * is a file). A broken last line is passed over; any other line that is no record is -EINVAL, with
+ * its number. `whole_bytes` (may be NULL) gets where the last whole line ends.
+ */
+int runs_file_read(const char *folder, void (*visit)(void *context, const json_t *record),
+                   void *context, long *whole_bytes, struct error *error);
+
+/* Opens for appending; `whole_bytes` >= 0 cuts what is behind. Returns a descriptor. */
+int runs_file_open(const char *folder, long whole_bytes, struct error *error);
+
+/* Appends one line and syncs it. */
+int runs_file_append(int file, const json_t *record, struct error *error);
+
+#endif
