@@ -8,6 +8,7 @@
 #include "tools/command.h"
 #include "tools/replay_options.h"
 #include "tools/runs_file.h"
+#include "traces/trace.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -127,6 +128,21 @@ static int runs_create(struct sweep *sweep, struct error *error)
         sweep->nr_runs++;
     }
     return 0;
+}
+
+/* A trace that is not there, or is none, is said once and not by every run. */
+static int traces_check(const struct arguments *arguments, struct error *error)
+{
+    int code = 0;
+
+    for (size_t i = 0; code == 0 && i < arguments->traces.count; i++) {
+        struct trace_reader *reader;
+
+        code = trace_open(arguments->traces.words[i], &reader, error);
+        if (code == 0)
+            trace_close(reader);
+    }
+    return code;
 }
 
 /* Fisher and Yates; the remainder's bias over 2^31 does not matter here. */
@@ -329,7 +345,9 @@ int cmd_sweep(int argc, char **argv)
 
     replay_options_init(&arguments.options);
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-    code = cells_create(&arguments.options, &sweep.cells, &error);
+    code = traces_check(&arguments, &error);
+    if (code == 0)
+        code = cells_create(&arguments.options, &sweep.cells, &error);
     if (code == 0)
         code = runs_create(&sweep, &error);
     if (code == 0) {

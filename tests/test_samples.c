@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The recorded kernel traces that the project ships: their counts are those that an independent
+ * script found in the recordings (traces/samples/README.md), and every design replays them with
+ * nothing overlapping, nothing lost and nothing overtaken.
+ */
+#include "allocators/allocator.h"
+#include "sim/error.h"
+#include "sim/run.h"
+#include "sim/topology.h"
+#include "traces/summary.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const struct sample {
+    const char *path;
+    uint64_t allocs, frees, null_frees, implied_frees, unmatched_frees, cross_stream_frees,
+        live_at_end;
+} samples[] = {
+    {"traces/samples/hackbench.slt", 196916, 197863, 14733, 202, 3008, 61217, 1859},
+    {"traces/samples/find.slt", 91179, 62454, 11414, 3437, 1003, 7354, 26291},
+    {"traces/samples/gcc.slt", 140351, 80653, 8100, 5137, 13012, 2020, 67573},
+};
+#define SAMPLES (sizeof samples / sizeof samples[0])
+
+static void counts_are_those_of_an_independent_script(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < SAMPLES; i++) {
+        struct trace_summary summary;
+        struct error error = {""};
+
+        assert_int_equal(trace_summary_read(samples[i].path, &summary, &error), 0);
+        assert_int_equal(summary.allocs, samples[i].allocs);
+        assert_int_equal(summary.frees, samples[i].frees);
+        assert_int_equal(summary.repairs.null_frees, samples[i].null_frees);
+        assert_int_equal(summary.repairs.implied_frees, samples[i].implied_frees);
+        assert_int_equal(summary.unmatched_frees, samples[i].unmatched_frees);
+        assert_int_equal(summary.cross_stream_frees, samples[i].cross_stream_frees);
+        assert_int_equal(summary.live_at_end, samples[i].live_at_end);
+        trace_summary_cleanup(&summary);
+    }
+}
+
+static void hackbench_asked_for_and_got_as_much_as_perf_says(void **state)
+{
+    struct trace_summary summary;
+    struct error error = {""};
+
+    (void)state;
+    assert_int_equal(trace_summary_read(samples[0].path, &summary, &error), 0);
+    assert_int_equal(summary.requested_bytes, 66062373);
+    assert_int_equal(summary.recorded_bytes, 68732496);
+    trace_summary_cleanup(&summary);
+}
+
+/* One cold pass of a design over a plan, everything checked. */
+static void replay_verified(const struct plan *plan, const struct topology *host,
+                            const char *allocator, unsigned threads)
+{
+    static const struct binding unbound = {.policy = BINDING_NONE};
+    const struct run_config config = {
+        .allocator = allocator,
+        .threads = threads,
+        .oversubscribe = true,
+        .binding = &unbound,
+        .trace_timers = true,
+        .replay = {.replicas = threads > plan->nr_groups ? threads / plan->nr_groups : 1,
+                   .loops = 1,
+                   .cold = true,
+                   .verify = true,
+                   .touch = REPLAY_TOUCH_FIRST},
+    };
+    struct run_report report;
+    struct error error = {""};
+
+    if (run_execute(plan, host, &config, &report, &error) != 0)
+        fail_msg("%s: %s", allocator, error.text);
+    if (report.replay.violations)
+        fail_msg("%s, %u threads: %s", allocator, threads, report.replay.first_violation);
+    assert_int_equal(report.replay.failed_allocs, 0);
+    assert_int_equal(report.replay.skipped_frees, 0);
+    assert_int_equal(report.replay.events, plan->events * config.replay.replicas);
+    run_report_cleanup(&report);
+}
+
+static void every_design_replays_every_sample(void **state)
+{
+    static const unsigned threads[] = {1, 2, 8}; /* 8: four copies, more threads than CPUs */
+    struct topology *host;
+    size_t count;
+    const struct allocator *const *all = allocator_all(&count);
+
+    (void)state;
+    assert_int_equal(topology_create_host(&host, NULL), 0);
+    for (size_t i = 0; i < SAMPLES; i++) {
+        for (size_t j = 0; j < sizeof threads / sizeof threads[0]; j++) {
+            const struct plan_config config = {.workers = threads[j]};
+            struct error error = {""};
+            struct plan *plan;
+
+            assert_int_equal(plan_create(samples[i].path, &config, &plan, &error), 0);
+            /* What crosses streams in the trace crosses workers, one to a stream. */
+            if (threads[j] > 1)
+                assert_int_equal(plan->remote_frees - plan->implied_remote_frees,
+                                 samples[i].cross_stream_frees);
+            for (size_t k = 0; k < count; k++)
+                replay_verified(plan, host, all[k]->external ? "malloc:libc" : all[k]->name,
+                                threads[j]);
+            plan_destroy(plan);
+        }
+    }
+    topology_destroy(host);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counts_are_those_of_an_independent_script),
+        cmocka_unit_test(hackbench_asked_for_and_got_as_much_as_perf_says),
+        cmocka_unit_test(every_design_replays_every_sample),
+    };
+
+    return cmocka_run_group_tests_name("samples", tests, NULL, NULL);
+}
