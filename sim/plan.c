@@ -2,14 +2,15 @@
 /* From a trace to a plan, in one pass over the events. The rules are in plan.h. */
 #include "sim/plan.h"
 
+#include "sim/array.h"
 #include "sim/error.h"
+#include "sim/plan_slots.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define READ_EVENTS 4096
-#define SLOTS_A_LINE 8 /* fresh slots come by the cache line, so that groups do not share one */
 
 /* What is known of a live object while the plan is made. */
 struct live {
@@ -20,22 +21,13 @@ struct live {
     bool kept; /* false: left out by a filter */
 };
 
-/* Slots that a group may use, last freed first. */
-struct slot_pool {
-    uint32_t *slots;
-    size_t count;
-    size_t capacity;
-};
-
 struct builder {
     struct plan *plan;
     const struct plan_config *config;
     struct trace_reader *reader;
     struct live *live; /* by the trace's object number */
     size_t live_capacity;
-    struct slot_pool *pools; /* [nr_groups] */
-    uint16_t *slot_tags;     /* last tag given, by slot */
-    size_t slot_capacity;
+    struct plan_slots slots;
     bool *cache_kept; /* by cache; the last is untyped */
     size_t caches_known;
     size_t *cache_positions; /* [cache * nr_groups + group]: after the last event on it */
@@ -45,30 +37,12 @@ struct builder {
     size_t bulk_header; /* its word in the group's list, or SIZE_MAX when none is written yet */
 };
 
-/* ---- growing arrays ---- */
-
-static int array_reserve(void **array, size_t *capacity, size_t wanted, size_t element)
-{
-    size_t grown = *capacity ? *capacity : 64;
-    void *moved;
-
-    if (wanted <= *capacity)
-        return 0;
-    while (grown < wanted)
-        grown *= 2;
-    moved = realloc(*array, grown * element);
-    if (!moved)
-        return -ENOMEM;
-    memset((char *)moved + *capacity * element, 0, (grown - *capacity) * element);
-    *array = moved;
-    *capacity = grown;
-    return 0;
-}
+/* ---- lists of words ---- */
 
 static inline int words_add(struct plan_words *words, uint64_t word)
 {
     if (__builtin_expect(words->count == words->capacity, 0)) {
-        int code = array_reserve((void **)&words->words, &words->capacity, words->count + 1,
+        int code = array_grow((void **)&words->words, &words->capacity, words->count + 1,
                                  sizeof word);
 
         if (code)
@@ -76,47 +50,6 @@ static inline int words_add(struct plan_words *words, uint64_t word)
     }
     words->words[words->count++] = word;
     return 0;
-}
-
-/* ---- slots ---- */
-
-static int slot_pool_put(struct slot_pool *pool, uint32_t slot)
-{
-    int code = array_reserve((void **)&pool->slots, &pool->capacity, pool->count + 1, sizeof slot);
-
-    if (code == 0)
-        pool->slots[pool->count++] = slot;
-    return code;
-}
-
-/* Takes a slot for `group` and begins its next life; *tag is the tag of that life. */
-static int slot_take(struct builder *builder, unsigned group, uint32_t *slot, uint16_t *tag)
-{
-    struct slot_pool *pool = &builder->pools[group];
-
-    if (pool->count == 0) {
-        size_t fresh = builder->plan->nr_slots;
-        int code = array_reserve((void **)&builder->slot_tags, &builder->slot_capacity,
-                                 fresh + SLOTS_A_LINE, sizeof *builder->slot_tags);
-
-        for (size_t i = SLOTS_A_LINE; code == 0 && i-- > 0;)
-            code = slot_pool_put(pool, (uint32_t)(fresh + i));
-        if (code)
-            return code;
-        builder->plan->nr_slots += SLOTS_A_LINE;
-        if (builder->plan->nr_slots > PLAN_SLOT_MAX)
-            return -EOVERFLOW;
-    }
-    *slot = pool->slots[--pool->count];
-    *tag = ++builder->slot_tags[*slot];
-    return 0;
-}
-
-static int slot_give(struct builder *builder, unsigned group, uint32_t slot)
-{
-    if (builder->slot_tags[slot] == PLAN_TAG_MAX)
-        return 0; /* retired: one more life would repeat a tag */
-    return slot_pool_put(&builder->pools[group], slot);
 }
 
 /* ---- tables ---- */
@@ -297,13 +230,13 @@ static int add_alloc(struct builder *builder, unsigned group, const struct trace
     uint64_t word;
     int code;
 
-    code = array_reserve((void **)&builder->live, &builder->live_capacity,
+    code = array_grow((void **)&builder->live, &builder->live_capacity,
                          (size_t)event->object + 1, sizeof *builder->live);
     if (code)
         return code;
     live = &builder->live[event->object];
     *live = (struct live){.group = (uint16_t)group, .type = event->type, .kept = true};
-    code = slot_take(builder, group, &live->slot, &live->tag);
+    code = plan_slots_take(&builder->slots, group, &live->slot, &live->tag);
     if (code)
         return code;
     word = plan_word(created ? PLAN_ALLOC_CREATED : PLAN_ALLOC, live->tag, event->type, live->slot);
@@ -345,7 +278,7 @@ static int add_free(struct builder *builder, unsigned group, const struct trace_
     cache_touch(builder, group, live->type);
     live_shrink(builder, plan->types[live->type].size);
     live->kept = false;
-    return code ? code : slot_give(builder, group, live->slot);
+    return code ? code : plan_slots_give(&builder->slots, group, live->slot);
 }
 
 static int add_create(struct builder *builder, unsigned group, const struct trace_event *event)
@@ -488,13 +421,8 @@ static int check_filters(const struct builder *builder, struct error *error)
 
 static void builder_cleanup(struct builder *builder)
 {
-    if (builder->pools) {
-        for (unsigned i = 0; i < builder->plan->nr_groups; i++)
-            free(builder->pools[i].slots);
-    }
-    free(builder->pools);
+    plan_slots_cleanup(&builder->slots);
     free(builder->live);
-    free(builder->slot_tags);
     free(builder->cache_kept);
     free(builder->cache_positions);
     trace_close(builder->reader);
@@ -506,9 +434,8 @@ static int builder_run(struct builder *builder, const char *trace, struct error 
     size_t streams;
     int code;
 
-    builder->pools = calloc(plan->nr_groups, sizeof *builder->pools);
     plan->groups = calloc(plan->nr_groups, sizeof *plan->groups);
-    if (!builder->pools || !plan->groups)
+    if (!plan->groups || plan_slots_init(&builder->slots, plan->nr_groups) != 0)
         return -ENOMEM;
     code = trace_open(trace, &builder->reader, error);
     if (code == 0)
@@ -517,6 +444,7 @@ static int builder_run(struct builder *builder, const char *trace, struct error 
         return code;
     trace_streams(builder->reader, &streams);
     plan->nr_streams = (unsigned)streams;
+    plan->nr_slots = builder->slots.count;
     memcpy(plan->digest, trace_digest(builder->reader), sizeof plan->digest);
     code = check_filters(builder, error);
     return code ? code : add_leftovers(builder);

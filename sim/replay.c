@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Around the event loop: caches and types made ready, lists dealt to workers, loops of the trace,
- * and what is counted. The loop itself is replay_events.c.
+ * Around the event loop: lists dealt to workers, loops of the trace, and what is counted. The loop
+ * itself is replay_events.c; caches and types are replay_caches.c.
  */
 #include "sim/error.h"
 #include "sim/replay_internal.h"
@@ -15,89 +15,6 @@
 #define REPLICA_OFFSET_NS 100000
 
 #define MAX_LOOPS 1000000
-
-/* ---- caches and types ---- */
-
-int replay_cache_create(struct replay *replay, uint32_t index, struct error *error)
-{
-    const struct plan *plan = replay->plan;
-    const struct plan_cache *described = &plan->caches[index];
-    struct cache_params params = {
-        .name = described->name, .size = described->object_size, .align = described->align};
-    int code;
-
-    if (params.align < 8)
-        params.align = 8;
-    code = allocator_cache_create(replay->allocator, &params, &replay->caches[index].cache, error);
-    if (code)
-        return code;
-    for (size_t i = 0; i < plan->nr_types; i++) {
-        if (plan->types[i].cache == index)
-            allocator_bind_cache(replay->allocator, replay->caches[index].cache,
-                                 &replay->types[i].bound);
-    }
-    return 0;
-}
-
-static struct request request_of(const struct trace_type *type)
-{
-    return (struct request){
-        .size = type->size,
-        .align = type->align,
-        .node = type->node < (int)nr_nodes() ? type->node : -1,
-        .flags = type->flags & TRACE_NO_WAIT ? REQUEST_NO_WAIT : 0,
-    };
-}
-
-/* Untyped allocations are bound to their general caches here, as a compiler does for kmalloc. */
-static int bind_types(struct replay *replay)
-{
-    const struct plan *plan = replay->plan;
-
-    for (size_t i = 0; i < plan->nr_types; i++) {
-        int code;
-
-        replay->types[i].request = request_of(&plan->types[i]);
-        if (plan->types[i].cache != TRACE_UNTYPED)
-            continue;
-        code = allocator_bind_size(replay->allocator, plan->types[i].size, plan->types[i].align,
-                                   &replay->types[i].bound, replay->error);
-        if (code)
-            return code;
-    }
-    for (uint32_t i = 0; i < plan->nr_caches; i++) {
-        int code;
-
-        if (!plan->caches[i].used || plan->caches[i].created)
-            continue;
-        code = replay_cache_create(replay, i, replay->error);
-        if (code)
-            return code;
-        atomic_store(&replay->caches[i].state, CACHE_THERE);
-    }
-    return 0;
-}
-
-/* Caches that the trace created and did not destroy, or could not; all of them at the end. */
-static int destroy_caches(struct replay *replay, bool all)
-{
-    for (uint32_t i = 0; i < replay->plan->nr_caches; i++) {
-        struct replay_cache *cache = &replay->caches[i];
-        int code;
-
-        if (!replay->plan->caches[i].created && !all)
-            continue;
-        atomic_store(&cache->destructions, 0);
-        if (cache->cache) {
-            code = allocator_cache_destroy(replay->allocator, cache->cache, replay->error);
-            if (code)
-                return code;
-            cache->cache = NULL;
-        }
-        atomic_store(&cache->state, CACHE_ABSENT);
-    }
-    return 0;
-}
 
 /* ---- one loop of one worker ---- */
 
@@ -290,7 +207,7 @@ static bool enough(const struct replay *replay)
 static void end_loop(struct replay *replay)
 {
     if (replay->code == 0)
-        replay->code = destroy_caches(replay, false);
+        replay->code = replay_caches_destroy(replay, false);
     if (!measured(replay))
         replay->result->warmup_loops++;
     replay->timer_base_ns += replay->plan->duration_ns + 1;
@@ -398,7 +315,7 @@ static int replay_prepare(struct replay *replay)
         code = verifier_create(&replay->verifier, replay->error);
     replay->careful =
         replay->verifier || replay->config->touch != REPLAY_TOUCH_NONE || replay->config->pace > 0;
-    return code ? code : bind_types(replay);
+    return code ? code : replay_types_bind(replay);
 }
 
 static void replay_cleanup(struct replay *replay)
@@ -452,7 +369,7 @@ int replay_run(const struct plan *plan, struct allocator_instance *allocator,
     if (code == 0)
         code = replay.code;
     if (replay.caches && code == 0)
-        code = destroy_caches(&replay, true);
+        code = replay_caches_destroy(&replay, true);
     if (code == 0)
         summarise(&replay);
     replay_cleanup(&replay);

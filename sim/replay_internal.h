@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of replay share: replay.c (caches, loops, workers), replay_events.c (the loop). */
+/* What the parts of replay share: replay.c (loops, workers), replay_events.c (the event loop),
+ * replay_caches.c (caches, types). */
 #ifndef SLABLAB_SIM_REPLAY_INTERNAL_H
 #define SLABLAB_SIM_REPLAY_INTERNAL_H
 
@@ -92,5 +93,14 @@ const uint64_t *replay_run_words(struct worker *worker, struct cursor *cursor,
 
 /* Makes the cache and binds its types to it. */
 int replay_cache_create(struct replay *replay, uint32_t cache, struct error *error);
+
+/*
+ * Makes all caches that are there from the start and binds all types. Untyped allocations are bound
+ * to their general caches here, as a compiler does for kmalloc.
+ */
+int replay_types_bind(struct replay *replay);
+
+/* Caches that the trace created and did not destroy, or could not; `all`: the others too. */
+int replay_caches_destroy(struct replay *replay, bool all);
 
 #endif

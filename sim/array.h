@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* Arrays that grow by doubling. */
+#ifndef SLABLAB_SIM_ARRAY_H
+#define SLABLAB_SIM_ARRAY_H
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Makes room for `wanted` elements of `element` bytes; new room is zeroed. -ENOMEM leaves the array as
+ * it was.
+ */
+static inline int array_grow(void **array, size_t *capacity, size_t wanted, size_t element)
+{
+    size_t grown = *capacity ? *capacity : 64;
+    void *moved;
+
+    if (wanted <= *capacity)
+        return 0;
+    while (grown < wanted)
+        grown *= 2;
+    moved = realloc(*array, grown * element);
+    if (!moved)
+        return -ENOMEM;
+    memset((char *)moved + *capacity * element, 0, (grown - *capacity) * element);
+    *array = moved;
+    *capacity = grown;
+    return 0;
+}
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which slot an object's address is kept in, while a plan is made. Only the group that freed a slot
+ * may use it again, and each life of a slot has a tag of its own; sim/plan.h says why.
+ */
+#ifndef SLABLAB_SIM_PLAN_SLOTS_H
+#define SLABLAB_SIM_PLAN_SLOTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Slots that a group may use, last freed first. */
+struct slot_pool {
+    uint32_t *slots;
+    size_t count;
+    size_t capacity;
+};
+
+struct plan_slots {
+    struct slot_pool *pools; /* [nr_groups] */
+    unsigned nr_groups;
+    uint16_t *tags; /* last tag given, by slot */
+    size_t capacity;
+    size_t count; /* slots there are */
+};
+
+/* -ENOMEM. */
+int plan_slots_init(struct plan_slots *slots, unsigned nr_groups);
+void plan_slots_cleanup(struct plan_slots *slots);
+
+/*
+ * Takes a slot for `group` and begins its next life, of which *tag is the tag. -ENOMEM; -EOVERFLOW: a
+ * word cannot tell so many apart.
+ */
+int plan_slots_take(struct plan_slots *slots, unsigned group, uint32_t *slot, uint16_t *tag);
+
+/* `group` freed the object in `slot`. A slot whose tags are used up is retired. -ENOMEM. */
+int plan_slots_give(struct plan_slots *slots, unsigned group, uint32_t slot);
+
+#endif
