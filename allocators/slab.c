@@ -70,6 +70,7 @@ int slab_cache_init(struct slab_cache *cache, const struct slab_config *config,
     CDS_INIT_LIST_HEAD(&cache->full);
     CDS_INIT_LIST_HEAD(&cache->partial);
     CDS_INIT_LIST_HEAD(&cache->empty);
+    CDS_INIT_LIST_HEAD(&cache->waiting);
     return 0;
 }
 
@@ -204,23 +205,54 @@ static void slab_destroy(struct slab_cache *cache, struct slab *slab)
     export(cache, base);
 }
 
-static void empty_slabs_destroy(struct slab_cache *cache)
+static void slabs_destroy(struct slab_cache *cache, struct cds_list_head *list)
 {
     struct slab *slab, *next;
 
-    lock_acquire(&cache->lock);
-    cds_list_for_each_entry_safe(slab, next, &cache->empty, link)
+    cds_list_for_each_entry_safe(slab, next, list, link)
         slab_destroy(cache, slab);
+}
+
+static void empty_slabs_destroy(struct slab_cache *cache)
+{
+    lock_acquire(&cache->lock);
+    slabs_destroy(cache, &cache->empty);
     lock_release(&cache->lock);
 }
 
-/*
- * A read side may still look at an object of a CACHE_RCU cache that was freed, so its slabs stay
- * while the cache does; who destroys it vouches that no reader is left, as in the kernel.
- */
+/* The grace period of the batch is over: no read side can look at its objects any more. */
+static void batch_destroy(struct grace *grace)
+{
+    struct slab_cache *cache = caa_container_of(grace, struct slab_cache, grace);
+
+    lock_acquire(&cache->lock);
+    slabs_destroy(cache, &cache->waiting);
+    cache->retiring = false;
+    lock_release(&cache->lock);
+}
+
+/* Empty slabs leave the lists now, so that nothing is taken from them, and memory later. */
+static void empty_slabs_retire(struct slab_cache *cache)
+{
+    bool begin;
+
+    lock_acquire(&cache->lock);
+    begin = !cache->retiring && !cds_list_empty(&cache->empty);
+    if (begin) {
+        cds_list_splice(&cache->empty, &cache->waiting);
+        CDS_INIT_LIST_HEAD(&cache->empty);
+        cache->retiring = true;
+    }
+    lock_release(&cache->lock);
+    if (begin)
+        grace_call(&cache->grace, batch_destroy);
+}
+
 void slab_cache_reap(struct slab_cache *cache)
 {
-    if (!(cache->params.flags & CACHE_RCU))
+    if (cache->params.flags & CACHE_RCU)
+        empty_slabs_retire(cache);
+    else
         empty_slabs_destroy(cache);
 }
 
@@ -229,6 +261,9 @@ void slab_cache_cleanup(struct slab_cache *cache)
     if (cache->live)
         invariant_broken(cache->design, cache->params.name, "torn down with %llu live objects",
                          (unsigned long long)cache->live);
+    /* The batch in flight; the rest may go at once: who destroys a cache has no readers left. */
+    if (cache->params.flags & CACHE_RCU)
+        grace_barrier();
     empty_slabs_destroy(cache);
     lock_cleanup(&cache->lock);
     if (cache->large)
@@ -386,7 +421,7 @@ static struct slab_tally tally(struct slab_cache *cache, const struct cds_list_h
 }
 
 struct slab_tallies {
-    struct slab_tally full, partial, empty;
+    struct slab_tally full, partial, empty, waiting;
 };
 
 static struct slab_tallies tally_all(struct slab_cache *cache)
@@ -398,6 +433,7 @@ static struct slab_tallies tally_all(struct slab_cache *cache)
     sums.full = tally(cache, &cache->full, objects, objects);
     sums.partial = tally(cache, &cache->partial, 1, objects - 1);
     sums.empty = tally(cache, &cache->empty, 0, 0);
+    sums.waiting = tally(cache, &cache->waiting, 0, 0);
     if (sums.full.busy + sums.partial.busy != cache->live)
         invariant_broken(cache->design, cache->params.name, "%llu objects live, but %llu out",
                          (unsigned long long)cache->live,
@@ -428,6 +464,7 @@ void slab_cache_inspect(struct slab_cache *cache, inspect_fn emit, void *context
     emit(context, "slabs_full", sums.full.slabs);
     emit(context, "slabs_partial", sums.partial.slabs);
     emit(context, "slabs_empty", sums.empty.slabs);
+    emit(context, "grace_pages", sums.waiting.slabs * (cache->slab_bytes >> PAGE_SHIFT));
     if (cache->large)
         slab_hash_inspect(&cache->hash, emit, context);
 }

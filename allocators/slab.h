@@ -101,6 +101,14 @@ struct slab_cache {
     uint64_t grows;  /* slabs ever made */
     size_t next_color;
     struct slab_hash hash; /* large layout */
+
+    /*
+     * CACHE_RCU: empty slabs that a reap has given up wait here for the end of a grace period, a
+     * batch at a time. `waiting` and `retiring` are under the lock, `grace` belongs to the batch.
+     */
+    struct cds_list_head waiting;
+    bool retiring;
+    struct grace grace;
 };
 
 /*
@@ -109,7 +117,7 @@ struct slab_cache {
  */
 int slab_cache_init(struct slab_cache *cache, const struct slab_config *config,
                     const struct cache_params *params, struct error *error);
-/* Nothing may be live. Gives every page back. */
+/* Nothing may be live, and no lock held (it may wait for a grace period). Gives every page back. */
 void slab_cache_cleanup(struct slab_cache *cache);
 
 /* One constructed object, NULL when there is no memory or the constructor fails. */
@@ -117,7 +125,10 @@ void *slab_cache_alloc(struct slab_cache *cache);
 /* Destroys the object and takes it back. Aborts when it is none of the cache's. */
 void slab_cache_free(struct slab_cache *cache, void *object);
 
-/* Frees all empty slabs; those of a CACHE_RCU cache only in slab_cache_cleanup. */
+/*
+ * Frees all empty slabs; those of a CACHE_RCU cache when a grace period has passed, and none while
+ * an earlier batch still waits.
+ */
 void slab_cache_reap(struct slab_cache *cache);
 
 /* -EBUSY and the sentence when `live` objects are; 0 when there are none. */

@@ -16,9 +16,13 @@
  * a power of two, and room for what every CPU and cache keeps. What a design needs beyond that is
  * populated while it runs, and counted.
  */
-#define POPULATE_FACTOR   2
-#define POPULATE_SLACK    ((size_t)8 << 20)
-#define POPULATE_MAXIMUM  ((size_t)4 << 30)
+#define POPULATE_FACTOR  2
+#define POPULATE_SLACK   ((size_t)8 << 20)
+#define POPULATE_MAXIMUM ((size_t)4 << 30)
+
+/* Addresses cost next to nothing: far more than any design should come to need. */
+#define RESERVE_FACTOR 64
+#define RESERVE_SLACK  ((size_t)1 << 30)
 
 /* Which CPU and node each worker stands for. */
 struct placement {
@@ -89,6 +93,7 @@ static int arena_start(const struct topology *topology, const struct plan *plan,
         .cpu_node = placement->nodes,
         .distance = placement->distances,
         .os_node = topology_is_this_system(topology) ? placement->os_nodes : NULL,
+        .node_bytes = wanted * RESERVE_FACTOR + RESERVE_SLACK,
         .limit_bytes = config->memory_limit,
         .huge = config->huge_pages,
     };

@@ -538,17 +538,31 @@ static void a_reap_frees_the_slabs_of_records_too(void **state)
     scene_close();
 }
 
-static void slabs_of_rcu_caches_stay_until_the_cache_goes(void **state)
+static void slabs_of_rcu_caches_wait_for_a_grace_period(void **state)
 {
     const struct cache_params params = {.name = "typesafe", .size = 64, .flags = CACHE_RCU};
     struct cache *cache;
+    size_t before;
 
     (void)state;
     open_it();
     cache = scene_cache_of(&params);
+    before = fixture_held_bytes();
+    scene_free(cache, scene_alloc(cache));
+    rcu_read_begin(); /* somebody may still look at the object */
+    allocator_reclaim(scene, 2);
+    assert_slabs(cache, 0, 0, 0);
+    assert_count(cache, "grace_pages", 1);
+    assert_int_equal(fixture_held_bytes(), before + PAGE_SIZE);
+    /* What is allocated meanwhile is another slab; it waits its turn. */
     scene_free(cache, scene_alloc(cache));
     allocator_reclaim(scene, 2);
     assert_slabs(cache, 0, 0, 1);
+    assert_count(cache, "grace_pages", 1);
+    rcu_read_end();
+    grace_barrier();
+    assert_count(cache, "grace_pages", 0);
+    assert_int_equal(fixture_held_bytes(), before + PAGE_SIZE);
     scene_close();
 }
 
@@ -578,7 +592,7 @@ int main(void)
         cmocka_unit_test(wrong_frees_abort_naming_allocator_cache_and_address),
         cmocka_unit_test(a_growth_that_fails_half_way_gives_all_back),
         cmocka_unit_test(a_reap_frees_the_slabs_of_records_too),
-        cmocka_unit_test(slabs_of_rcu_caches_stay_until_the_cache_goes),
+        cmocka_unit_test(slabs_of_rcu_caches_wait_for_a_grace_period),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
