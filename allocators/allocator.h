@@ -126,7 +126,8 @@ struct allocator {
 
     /*
      * One instance at a time a process. `options` is the design's options struct, copied if kept.
-     * stop is called when no cache is left and gives every page back.
+     * stop is called when no cache is left and gives every page back. Both NULL: caches share
+     * nothing.
      */
     int (*start)(const void *options, void **instance, struct error *error);
     void (*stop)(void *instance);
@@ -213,6 +214,16 @@ int allocator_cache_create(struct allocator_instance *instance, const struct cac
                            struct cache **cache, struct error *error);
 int allocator_cache_destroy(struct allocator_instance *instance, struct cache *cache,
                             struct error *error);
+
+/*
+ * Calls visit for each cache there is, general ones included, youngest first, while others may come
+ * and go; visit may not wait. Name and size are good in any case; the cache itself may be looked into
+ * only where nobody destroys caches meanwhile.
+ */
+void allocator_each_cache(struct allocator_instance *instance,
+                          void (*visit)(void *context, struct cache *cache, const char *name,
+                                        size_t size),
+                          void *context);
 
 /*
  * How an untyped allocation of `size` bytes is served: by a general cache (the smallest that fits)

@@ -129,6 +129,11 @@ const char *allocator_get(const struct allocator_instance *instance, const char 
 
 /* ---- start, stop ---- */
 
+static struct cache_entry *list_youngest(struct allocator_instance *instance)
+{
+    return atomic_load_explicit(&instance->caches, memory_order_relaxed);
+}
+
 int allocator_start(struct allocator_instance *instance, struct error *error)
 {
     const struct allocator *design = instance->design;
@@ -136,31 +141,29 @@ int allocator_start(struct allocator_instance *instance, struct error *error)
 
     if (instance->started)
         return error_set(error, EBUSY, "allocator %s runs already", instance->name);
-    code = design->start(instance->options, &instance->running, error);
+    code = design->start ? design->start(instance->options, &instance->running, error) : 0;
     if (code)
         return error_prefix(error, code, "allocator %s", instance->name);
     lock_init(&instance->lock, LOCK_CLASS_CACHES, LOCK_RANK_CACHES);
+    atomic_store_explicit(&instance->caches, NULL, memory_order_relaxed);
     instance->started = true;
     return 0;
 }
 
 int allocator_stop(struct allocator_instance *instance, struct error *error)
 {
-    /* Backwards, so that taking one off the list moves none that is still to come. */
-    for (size_t i = instance->nr_caches; i-- > 0;) {
-        int code = allocator_cache_destroy(instance, instance->caches[i], error);
+    for (struct cache_entry *youngest; (youngest = list_youngest(instance));) {
+        int code = allocator_cache_destroy(instance, youngest->cache, error);
 
         if (code)
             return code;
     }
     general_cleanup(instance);
-    instance->design->stop(instance->running);
+    if (instance->design->stop)
+        instance->design->stop(instance->running);
     instance->running = NULL;
     instance->started = false;
     lock_cleanup(&instance->lock);
-    free(instance->caches);
-    instance->caches = NULL;
-    instance->room = 0;
     return 0;
 }
 
@@ -182,44 +185,91 @@ static int params_check(const struct allocator *design, const struct cache_param
     return 0;
 }
 
-static bool list_add(struct allocator_instance *instance, struct cache *cache)
+static void entry_free(struct cache_entry *entry)
 {
-    bool added = true;
-
-    lock_acquire(&instance->lock);
-    if (instance->nr_caches == instance->room) {
-        size_t room = instance->room ? 2 * instance->room : 64;
-        struct cache **caches = realloc(instance->caches, room * sizeof *caches);
-
-        added = caches != NULL;
-        if (added) {
-            instance->caches = caches;
-            instance->room = room;
-        }
-    }
-    if (added)
-        instance->caches[instance->nr_caches++] = cache;
-    lock_release(&instance->lock);
-    return added;
+    free(entry->name);
+    free(entry);
 }
 
-/* Searched from the end: what is created and destroyed all the time is young. */
-static void list_remove(struct allocator_instance *instance, const struct cache *cache)
+static struct cache_entry *entry_create(const struct cache_params *params)
+{
+    struct cache_entry *entry = calloc(1, sizeof *entry);
+
+    if (!entry)
+        return NULL;
+    entry->size = params->size;
+    entry->name = strdup(params->name);
+    if (entry->name)
+        return entry;
+    free(entry);
+    return NULL;
+}
+
+static void entry_unread(struct grace *grace)
+{
+    entry_free(caa_container_of(grace, struct cache_entry, grace));
+}
+
+static void list_add(struct allocator_instance *instance, struct cache_entry *entry)
 {
     lock_acquire(&instance->lock);
-    for (size_t i = instance->nr_caches; i-- > 0;) {
-        if (instance->caches[i] == cache) {
-            instance->caches[i] = instance->caches[--instance->nr_caches];
-            break;
-        }
-    }
+    atomic_store_explicit(&entry->next, list_youngest(instance), memory_order_relaxed);
+    atomic_store_explicit(&instance->caches, entry, memory_order_release);
     lock_release(&instance->lock);
+}
+
+static struct cache_entry *list_find(struct allocator_instance *instance,
+                                     const struct cache *cache)
+{
+    struct cache_entry *entry;
+
+    lock_acquire(&instance->lock);
+    entry = list_youngest(instance);
+    while (entry->cache != cache)
+        entry = atomic_load_explicit(&entry->next, memory_order_relaxed);
+    lock_release(&instance->lock);
+    return entry;
+}
+
+/* Off the list; readers may be on the entry for a while yet, and go on from it. */
+static void list_remove(struct allocator_instance *instance, struct cache_entry *entry)
+{
+    _Atomic(struct cache_entry *) *link = &instance->caches;
+    struct cache_entry *at;
+
+    lock_acquire(&instance->lock);
+    while ((at = atomic_load_explicit(link, memory_order_relaxed)) != entry)
+        link = &at->next;
+    at = atomic_load_explicit(&entry->next, memory_order_relaxed);
+    atomic_store_explicit(link, at, memory_order_release);
+    lock_release(&instance->lock);
+    if (rcu_no_readers())
+        entry_free(entry);
+    else
+        grace_call(&entry->grace, entry_unread);
+}
+
+void allocator_each_cache(struct allocator_instance *instance,
+                          void (*visit)(void *context, struct cache *cache, const char *name,
+                                        size_t size),
+                          void *context)
+{
+    const struct cache_entry *entry;
+
+    rcu_read_begin();
+    entry = atomic_load_explicit(&instance->caches, memory_order_acquire);
+    while (entry) {
+        visit(context, entry->cache, entry->name, entry->size);
+        entry = atomic_load_explicit(&entry->next, memory_order_acquire);
+    }
+    rcu_read_end();
 }
 
 int allocator_cache_create(struct allocator_instance *instance, const struct cache_params *params,
                            struct cache **cache, struct error *error)
 {
     struct cache_params checked = *params;
+    struct cache_entry *entry;
     int code;
 
     if (checked.align == 0)
@@ -227,28 +277,32 @@ int allocator_cache_create(struct allocator_instance *instance, const struct cac
     code = params_check(instance->design, &checked, error);
     if (code)
         return code;
+    entry = entry_create(&checked);
+    if (!entry)
+        return error_set(error, ENOMEM, "cache '%s': no memory for the list of caches",
+                         params->name);
     code = instance->design->cache_create(instance->running, &checked, cache, error);
-    if (code)
+    if (code) {
+        entry_free(entry);
         return code;
-    if (list_add(instance, *cache))
-        return 0;
-    instance->design->cache_destroy(instance->running, *cache, NULL);
-    return error_set(error, ENOMEM, "cache '%s': no memory for the list of caches", params->name);
+    }
+    entry->cache = *cache;
+    list_add(instance, entry);
+    return 0;
 }
 
 int allocator_cache_destroy(struct allocator_instance *instance, struct cache *cache,
                             struct error *error)
 {
-    int code;
+    /* Found first: once the cache is destroyed, its address may at once be another's. */
+    struct cache_entry *entry = list_find(instance, cache);
+    int code = instance->design->cache_destroy(instance->running, cache, error);
 
-    /* Off the list first: once destroyed, its address may at once be another cache's. */
-    list_remove(instance, cache);
-    code = instance->design->cache_destroy(instance->running, cache, error);
-    if (code == 0)
-        general_forget(instance, cache);
-    else
-        list_add(instance, cache); /* there is room: its place was free a moment ago */
-    return code;
+    if (code)
+        return code;
+    list_remove(instance, entry);
+    general_forget(instance, cache);
+    return 0;
 }
 
 void allocator_bind_cache(struct allocator_instance *instance, struct cache *cache,

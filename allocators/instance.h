@@ -16,6 +16,16 @@ struct general {
     struct cache *whole_pages;                  /* list of all sizes bound; see general.c */
 };
 
+/* A cache in the list; outlives it by a grace period. */
+struct cache_entry {
+    /* A release store publishes what it points at; partner: allocator_each_cache's acquire loads. */
+    _Atomic(struct cache_entry *) next;
+    struct cache *cache;
+    char *name;
+    size_t size;
+    struct grace grace;
+};
+
 struct allocator_instance {
     const struct allocator *design;
     char *name;
@@ -24,10 +34,12 @@ struct allocator_instance {
     void *running;       /* the design's own instance while it runs */
     bool started;
 
-    /* Caches alive, general ones included; caches are made and destroyed on any CPU. */
+    /*
+     * Caches alive, general ones included, youngest first. Made and destroyed on any CPU under the
+     * lock, walked under rcu_read_begin by whoever looks on.
+     */
     struct lock lock; /* class `caches`; never held while the design works */
-    struct cache **caches;
-    size_t nr_caches, room;
+    _Atomic(struct cache_entry *) caches;
 
     struct general general; /* bound outside the clock by one CPU at a time */
 };

@@ -120,9 +120,12 @@ void defer_cancel(struct deferred *deferred);
 void rcu_read_begin(void);
 void rcu_read_end(void);
 
+/* No worker runs and the caller reads nothing: a grace period is over before it begins. */
+bool rcu_no_readers(void);
+
 /*
  * Runs fn(grace) on this CPU, at a safe point, after all read sides that run now have ended. The
- * struct is the caller's until then.
+ * caller may hold locks. The struct is the machine's until fn runs.
  */
 struct grace {
     _Alignas(16) char machine[64]; /* the machine's own */

@@ -309,6 +309,11 @@ void rcu_read_end(void)
     rcu_read_unlock();
 }
 
+bool rcu_no_readers(void)
+{
+    return !native.running && !rcu_read_ongoing();
+}
+
 static void grace_run(void *argument)
 {
     struct grace *grace = argument;

@@ -467,9 +467,25 @@ static void threads_pass_objects_under_every_kind_of_lock(void **state)
     lock_set_default_kind(usual);
 }
 
+static void look_at(void *context, struct cache *cache, const char *name, size_t size)
+{
+    assert_non_null(cache);
+    assert_true(*name);
+    assert_true(size > 0 || allocator_design(scene)->external);
+    ++*(unsigned *)context;
+}
+
+/* CPU 0 looks on: it walks the list of caches as they come and go. */
 static void come_and_go(unsigned cpu, void *argument)
 {
     (void)argument;
+    if (cpu == 0) {
+        for (unsigned i = 0, seen = 0; i < 2000; i++) {
+            allocator_each_cache(scene, look_at, &seen);
+            fixture_safe_point();
+        }
+        return;
+    }
     for (int i = 0; i < 200; i++) {
         struct cache *cache = scene_cache(16 + 50 * (cpu + (unsigned)i % 40), 8);
         void *objects[10];
@@ -510,7 +526,7 @@ static const struct {
      threads_pass_objects_to_each_other_short_of_memory},
     {"threads pass objects to each other under every kind of lock",
      threads_pass_objects_under_every_kind_of_lock},
-    {"threads make and destroy caches while others reclaim",
+    {"threads make and destroy caches while others reclaim and look on",
      threads_make_and_destroy_caches_while_others_reclaim},
 };
 #define FACTS (sizeof facts / sizeof facts[0])

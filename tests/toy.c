@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * toy: a whole design, to be read (allocators/README.md) and run (the tests' programs hold it).
+ * A cache is one lock over a list of free objects; ranges are carved when it is empty and go back
+ * with the cache. Locks: class `cache`. Invariant: live + objects on the list = objects carved.
+ */
+#include "allocators/allocator.h"
+#include "sim/machine.h"
+
+#include <errno.h>
+
+struct cache {
+    struct cache_params params;
+    size_t object_bytes, range_pages; /* a range holds 7 objects or more, and its link */
+    struct lock lock;                 /* guards the rest */
+    void *free, *ranges;              /* chained through their first word */
+    uint64_t live;
+};
+
+static int toy_cache_create(void *instance, const struct cache_params *params, struct cache **made,
+                            struct error *error)
+{
+    struct cache *cache = boot_alloc(sizeof *cache, PAGE_ANY_NODE);
+
+    (void)instance;
+    if (!cache)
+        return error_set(error, ENOMEM, "cache '%s': no memory", params->name);
+    cache->params = *params;
+    cache->object_bytes = (params->size + params->align - 1) & ~(params->align - 1);
+    cache->range_pages = (8 * cache->object_bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
+    lock_init(&cache->lock, LOCK_CLASS_CACHE, LOCK_RANK_CACHE);
+    *made = cache;
+    return 0;
+}
+
+static int toy_cache_destroy(void *instance, struct cache *cache, struct error *error)
+{
+    (void)instance;
+    if (cache->live)
+        return error_set(error, EBUSY, "cache '%s': %llu objects are live", cache->params.name,
+                         (unsigned long long)cache->live);
+    for (void *range = cache->ranges, *next; range; range = next) {
+        next = *(void **)range;
+        range_free(range, cache->range_pages);
+    }
+    lock_cleanup(&cache->lock);
+    boot_free(cache, sizeof *cache);
+    return 0;
+}
+
+/* The place of the first object holds the range's link, so that the others keep their alignment. */
+static void toy_grow(struct cache *cache)
+{
+    char *range = range_alloc(cache->range_pages, PAGE_ANY_NODE);
+
+    if (!range)
+        return;
+    *(void **)range = cache->ranges;
+    cache->ranges = range;
+    for (size_t i = (cache->range_pages << PAGE_SHIFT) / cache->object_bytes; --i > 0;) {
+        *(void **)(range + i * cache->object_bytes) = cache->free;
+        cache->free = range + i * cache->object_bytes;
+    }
+}
+
+static void toy_give(struct cache *cache, void *object)
+{
+    lock_acquire(&cache->lock);
+    *(void **)object = cache->free;
+    cache->free = object;
+    cache->live--;
+    lock_release(&cache->lock);
+}
+
+static void *toy_alloc(struct cache *cache, const struct request *request)
+{
+    const struct cache_params *params = &cache->params;
+    void *object;
+
+    (void)request;
+    lock_acquire(&cache->lock);
+    if (!cache->free)
+        toy_grow(cache);
+    object = cache->free;
+    if (object) {
+        cache->free = *(void **)object;
+        cache->live++;
+    }
+    lock_release(&cache->lock);
+    if (object && params->construct && params->construct(object, params->size, params->context)) {
+        toy_give(cache, object);
+        return NULL;
+    }
+    return object;
+}
+
+static void toy_free(struct cache *cache, void *object)
+{
+    if (cache->params.destruct)
+        cache->params.destruct(object, cache->params.size, cache->params.context);
+    toy_give(cache, object);
+}
+
+static const struct allocator toy = {
+    .name = "toy",
+    .summary = "one lock, one list: how a design is written",
+    .source = "allocators/README.md",
+    .layers = "list -> ranges",
+    .cache_create = toy_cache_create,
+    .cache_destroy = toy_cache_destroy,
+    .alloc = toy_alloc,
+    .free = toy_free,
+};
+ALLOCATOR_REGISTER(toy);
