@@ -83,8 +83,11 @@ static inline uint64_t plan_word(enum plan_op op, unsigned tag, uint32_t type, u
            (uint64_t)type << PLAN_TYPE_SHIFT | op;
 }
 
-/* Events between two looks at the world outside (posted work, timers, progress). */
-#define PLAN_CHUNK 64
+/*
+ * Events between two looks at the world outside (posted work, timers, progress). A look takes about
+ * 25 ns: 0.1 ns an event; at 64 events it was 0.4.
+ */
+#define PLAN_CHUNK 256
 
 struct plan_words {
     uint64_t *words;
