@@ -137,6 +137,13 @@ check-all: deps-check
 
 export TEST_WRAPPER
 
+# Line coverage of the designs: at least 90%, and which lines are not reached.
+.PHONY: coverage
+coverage: deps-check
+	@find build/coverage -name '*.gcda' -delete 2>/dev/null || true
+	@$(MAKE) --no-print-directory CFG=coverage check-run
+	@tests/coverage build/coverage 90
+
 # ---- the demonstration ----
 .PHONY: demo
 demo: deps-demo
@@ -177,6 +184,7 @@ help:
 	@echo 'make demo       install what is missing, build, replay the samples, sweep, plot, say where'
 	@echo 'make check      install what is missing, build, run the tests (under 5 minutes)'
 	@echo 'make check-all  the tests under sanitizers, valgrind, gcc and clang (about half an hour)'
+	@echo 'make coverage   the tests, and which lines of allocators/ they reach'
 	@echo 'make bench      speed, as ratios measured side by side (about 2 minutes)'
 	@echo 'make deps       install the packages that are missing (Debian, Ubuntu)'
 	@echo 'make install    into $$(DESTDIR)$$(prefix), default /usr/local'
