@@ -1,19 +1,34 @@
 /* SPDX-License-Identifier: MIT */
-/* Says which invariant of which cache is broken, and aborts. */
+/* Says which invariant of which cache is broken. */
 #include "allocators/invariant.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-void invariant_broken(const char *design, const char *cache, const char *format, ...)
+static void say(const char *design, const char *cache, const char *format, va_list arguments)
 {
     char sentence[512];
+
+    vsnprintf(sentence, sizeof sentence, format, arguments);
+    fprintf(stderr, "slablab: %s, cache '%s': %s\n", design, cache, sentence);
+}
+
+void invariant_broken(const char *design, const char *cache, const char *format, ...)
+{
     va_list arguments;
 
     va_start(arguments, format);
-    vsnprintf(sentence, sizeof sentence, format, arguments);
+    say(design, cache, format, arguments);
     va_end(arguments);
-    fprintf(stderr, "slablab: %s, cache '%s': %s\n", design, cache, sentence);
     abort();
+}
+
+void invariant_report(const char *design, const char *cache, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    say(design, cache, format, arguments);
+    va_end(arguments);
 }

@@ -11,7 +11,11 @@
 
 #define CPUS_MAX 64
 
-static const unsigned nodes[CPUS_MAX]; /* all on node 0 */
+static unsigned nodes[CPUS_MAX];
+static unsigned nr_nodes_wanted = 1;
+/* As few addresses as will do: valgrind takes seconds to note 64 GiB of them. */
+#define NODE_BYTES ((size_t)1 << 30)
+static size_t node_bytes_wanted = NODE_BYTES;
 
 static void check(int code, const struct error *error)
 {
@@ -21,18 +25,25 @@ static void check(int code, const struct error *error)
     abort();
 }
 
+void fixture_set_nodes(unsigned nr_nodes, size_t node_bytes)
+{
+    nr_nodes_wanted = nr_nodes;
+    node_bytes_wanted = node_bytes ? node_bytes : NODE_BYTES;
+}
+
 void fixture_start(unsigned nr_cpus, size_t limit_bytes)
 {
     const struct native_config machine = {
-        .nr_cpus = nr_cpus, .nr_nodes = 1, .cpu_node = nodes, .trace_timers = true};
-    /* As few addresses as will do: valgrind takes seconds to note 64 GiB of them. */
+        .nr_cpus = nr_cpus, .nr_nodes = nr_nodes_wanted, .cpu_node = nodes, .trace_timers = true};
     const struct page_config pages = {.nr_cpus = nr_cpus,
-                                      .nr_nodes = 1,
+                                      .nr_nodes = nr_nodes_wanted,
                                       .cpu_node = nodes,
-                                      .node_bytes = (size_t)1 << 30,
+                                      .node_bytes = node_bytes_wanted,
                                       .limit_bytes = limit_bytes};
     struct error error = {""};
 
+    for (unsigned i = 0; i < nr_cpus; i++)
+        nodes[i] = i % nr_nodes_wanted;
     check(native_start(&machine, &error), &error);
     check(page_init(&pages, &error), &error);
 }
@@ -41,6 +52,7 @@ void fixture_stop(void)
 {
     page_exit();
     native_stop();
+    fixture_set_nodes(1, 0);
 }
 
 void fixture_become(unsigned cpu)
@@ -57,6 +69,11 @@ void fixture_set_time(uint64_t ns)
         machine_set_timer(ns);
     }
     machine_adopt(self);
+}
+
+void fixture_set_own_time(uint64_t ns)
+{
+    machine_set_timer(ns);
 }
 
 static struct {

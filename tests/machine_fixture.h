@@ -10,11 +10,19 @@
 void fixture_start(unsigned nr_cpus, size_t limit_bytes);
 void fixture_stop(void);
 
+/*
+ * Before a start: the CPUs of that machine are dealt out over `nr_nodes` nodes, CPU i to node
+ * i % nr_nodes, with `node_bytes` of addresses each (0: as many as there are). Else there is one.
+ */
+void fixture_set_nodes(unsigned nr_nodes, size_t node_bytes);
+
 /* The calling thread acts as `cpu` from now on. */
 void fixture_become(unsigned cpu);
 
 /* What timer_now_ns says on every CPU; only while no worker runs. */
 void fixture_set_time(uint64_t ns);
+/* What it says on the calling CPU; by its worker. */
+void fixture_set_own_time(uint64_t ns);
 
 /* Runs worker(cpu, argument) on a thread for each CPU; all serve each other to the last. */
 void fixture_run(void (*worker)(unsigned cpu, void *argument), void *argument);
