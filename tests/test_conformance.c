@@ -208,26 +208,30 @@ static void live_randomly(struct life *life)
     assert_int_equal(failed, life->refused);
 }
 
+static void live_and_balance(const char *design, struct life *life)
+{
+    bool constructs_only;
+
+    scene_open(3, 0, design, NULL);
+    constructs_only = allocator_design(scene)->constructs_only;
+    if (!is_harness())
+        live_randomly(life);
+    scene_close();
+    assert_int_equal(life->destructed, constructs_only ? 0 : life->constructed);
+}
+
 static void constructors_and_destructors_balance(void **state)
 {
     struct life life = {.seed = 7};
 
-    scene_open(3, 0, *state, NULL);
-    if (!is_harness())
-        live_randomly(&life);
-    scene_close();
-    assert_int_equal(life.constructed, life.destructed);
+    live_and_balance(*state, &life);
 }
 
 static void constructors_that_fail_cost_no_object(void **state)
 {
     struct life life = {.seed = 7, .refuse = true};
 
-    scene_open(3, 0, *state, NULL);
-    if (!is_harness())
-        live_randomly(&life);
-    scene_close();
-    assert_int_equal(life.constructed, life.destructed);
+    live_and_balance(*state, &life);
 }
 
 /* ---- bulk ---- */
@@ -306,6 +310,11 @@ static void a_limit_is_met_and_recovered_from(void **state)
         for (unsigned i = 0; i < again; i++)
             give(&binding, objects[i]);
         allocator_reclaim(scene, 2);
+        if (!allocator_design(scene)->reclaim) {
+            /* It keeps what it has while a cache lives: the next size needs that. */
+            scene_close();
+            scene_open(4, LIMIT, *state, NULL);
+        }
     }
     scene_close();
 }
