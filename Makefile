@@ -20,10 +20,10 @@ BUILD    := build$(if $(variant),/$(variant))
 
 # ---- packages (the README's table says what each is for) ----
 packages_build := gcc libc6-dev make pkg-config libnuma-dev libhwloc-dev liburcu-dev libzstd-dev \
-                  libjansson-dev libarchive-dev libxxhash-dev
+                  libjansson-dev libarchive-dev libxxhash-dev libbsd-dev
 packages_check := libcmocka-dev
 packages_demo  := gnuplot-nox libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4
-modules        := numa hwloc liburcu libzstd jansson libarchive libxxhash
+modules        := numa hwloc liburcu libzstd jansson libarchive libxxhash libbsd
 
 # ---- flags ----
 flags_release  := -O2 -g

@@ -112,6 +112,7 @@ struct allocator {
     bool external;                  /* memory is not the arena's: no ledger, no limit */
     bool harness;                   /* not an allocator at all (null): exempt from verification */
     bool constructs_only;           /* has constructors, but never calls a destructor */
+    bool ignores_construct;         /* what a constructor returns, as its original: it may not fail */
     const struct tunable *tunables; /* ends with a NULL key */
     size_t options_size;
     unsigned general_min_shift, general_max_shift; /* general caches 2^min .. 2^max; 0, 0: 3, 17 */

@@ -19,6 +19,13 @@ bool page_in_arena(const void *address)
     return page_layer && (uintptr_t)address - page_arena_base < page_layer->arena.bytes;
 }
 
+/* Of each node first its blocks, then as many bytes of its ranges. */
+bool page_in_ranges(const void *address)
+{
+    return page_in_arena(address) &&
+           ((uintptr_t)address - page_arena_base) / page_layer->node_bytes % 2 == 1;
+}
+
 /* ---- the account ---- */
 
 /*

@@ -85,6 +85,9 @@ static inline unsigned page_node(const void *address)
 /* Is `address` inside the arena at all? */
 bool page_in_arena(const void *address);
 
+/* Does it lie where ranges come from? False where blocks do, and outside the arena. */
+bool page_in_ranges(const void *address);
+
 /*
  * 2^order pages from `node` (PAGE_ANY_NODE: the calling CPU's, then the others in order of
  * distance; a named node is strict), aligned to their size. Contents are undefined. NULL: no

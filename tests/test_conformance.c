@@ -214,7 +214,7 @@ static void live_and_balance(const char *design, struct life *life)
 
     scene_open(3, 0, design, NULL);
     constructs_only = allocator_design(scene)->constructs_only;
-    if (!is_harness())
+    if (!is_harness() && !(life->refuse && allocator_design(scene)->ignores_construct))
         live_randomly(life);
     scene_close();
     assert_int_equal(life->destructed, constructs_only ? 0 : life->constructed);
@@ -296,7 +296,8 @@ static void a_limit_is_met_and_recovered_from(void **state)
             break;
         binding = bind_size(size, 8);
         first = exhaust(&binding, size, objects, MOST);
-        assert_true(first * size > LIMIT / 4);
+        /* spl has 8 objects of 64 bytes a page; no design does worse. */
+        assert_true(first * size > LIMIT / 10);
         assert_true(fixture_held_bytes() <= LIMIT);
         for (unsigned i = 0; i < first; i++) {
             assert_true(stamped(objects[i], size, i));
@@ -415,13 +416,19 @@ static void drive(unsigned cpu, void *argument)
     }
 }
 
+/* spl sleeps 100 ms whenever it finds no memory, which here is all the time. */
+static const char *option_when_short(const char *design)
+{
+    return strcmp(design, "spl") == 0 ? "grow_timeout_ms=1" : NULL;
+}
+
 static void drive_under(const char *design, unsigned nr_cpus, size_t limit, int steps)
 {
     static struct traffic traffic;
 
     memset(&traffic, 0, sizeof traffic);
     traffic.steps = steps;
-    scene_open(nr_cpus, limit, design, NULL);
+    scene_open(nr_cpus, limit, design, limit ? option_when_short(design) : NULL, NULL);
     traffic.sizes[0] = 32;
     traffic.sizes[1] = 200;
     traffic.sizes[2] = 1000;

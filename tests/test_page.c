@@ -497,6 +497,26 @@ static void a_range_of_any_node_falls_over_and_of_a_named_one_does_not(void **st
     stop();
 }
 
+static void ranges_and_blocks_are_told_apart_by_address_on_every_node(void **state)
+{
+    struct page_config config = config_of(3);
+
+    (void)state;
+    start(&config);
+    for (int node = 0; node < 3; node++) {
+        char *range = range_alloc(3, node), *block = page_alloc(2, node);
+
+        assert_true(page_in_ranges(range));
+        assert_true(page_in_ranges(range + 3 * PAGE_SIZE - 1));
+        assert_false(page_in_ranges(block));
+        assert_false(page_in_ranges(block + 4 * PAGE_SIZE - 1));
+        range_free(range, 3);
+        page_free(block, 2);
+    }
+    assert_false(page_in_ranges(&config));
+    stop();
+}
+
 /* ---- boot memory ---- */
 
 static void boot_memory_is_zeroed_and_aligned_and_all_of_it_goes_back(void **state)
@@ -861,6 +881,7 @@ int main(void)
         cmocka_unit_test(freed_ranges_coalesce_until_nothing_is_left),
         cmocka_unit_test(holes_between_ranges_are_used_again),
         cmocka_unit_test(a_range_of_any_node_falls_over_and_of_a_named_one_does_not),
+        cmocka_unit_test(ranges_and_blocks_are_told_apart_by_address_on_every_node),
         cmocka_unit_test(boot_memory_is_zeroed_and_aligned_and_all_of_it_goes_back),
         cmocka_unit_test(small_boot_memory_shares_pages_and_is_reused_by_size),
         cmocka_unit_test(misuse_ends_the_program_with_a_sentence),

@@ -243,7 +243,7 @@ static void an_unknown_design_lists_those_there_are(void **state)
     (void)state;
     assert_int_equal(allocator_create("slob", &instance, &error), -ENOENT);
     assert_said("no allocator 'slob'");
-    assert_said("bufctl, magazine, malloc, null");
+    assert_said("bufctl, helenos, magazine, malloc, null, slabifier, spl");
 }
 
 static void a_colon_sets_the_first_tunable_of_those_that_take_one(void **state)

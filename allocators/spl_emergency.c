@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Emergency objects of design spl: for callers that may not wait for a slab, or that waited in
+ * vain. Each is a block of the page allocator, in a tree by address, and goes straight back to the
+ * pages. Dear to make, to find and to hold; meant to be rare.
+ */
+#include "allocators/spl.h"
+
+#include <errno.h>
+
+int spl_emergency_compare(const struct spl_emergency *a, const struct spl_emergency *b)
+{
+    return a->object < b->object ? -1 : a->object > b->object;
+}
+
+RB_GENERATE(spl_emergencies, spl_emergency, node, spl_emergency_compare)
+
+/* The smallest block that holds an object; may be beyond PAGE_MAX_ORDER. */
+static unsigned block_order(const struct cache *cache)
+{
+    size_t pages = (cache->params.size + PAGE_SIZE - 1) >> PAGE_SHIFT;
+
+    return pages <= 1 ? 0 : 64 - (unsigned)__builtin_clzll(pages - 1);
+}
+
+static struct spl_emergency *emergency_create(struct cache *cache)
+{
+    unsigned order = block_order(cache);
+    struct spl_emergency *emergency;
+
+    if (order > PAGE_MAX_ORDER)
+        return NULL;
+    emergency = boot_alloc(sizeof *emergency, PAGE_ANY_NODE);
+    if (!emergency)
+        return NULL;
+    emergency->cache = cache;
+    emergency->object = page_alloc(order, PAGE_ANY_NODE);
+    if (!emergency->object) {
+        boot_free(emergency, sizeof *emergency);
+        return NULL;
+    }
+    return emergency;
+}
+
+static void emergency_destroy(struct spl_emergency *emergency)
+{
+    page_free(emergency->object, block_order(emergency->cache));
+    boot_free(emergency, sizeof *emergency);
+}
+
+static void emergency_past_grace(struct grace *grace)
+{
+    struct spl_emergency *emergency = caa_container_of(grace, struct spl_emergency, grace);
+    struct cache *cache = emergency->cache;
+    size_t pages = (size_t)1 << block_order(cache);
+
+    emergency_destroy(emergency);
+    atomic_fetch_sub_explicit(&cache->ghosts.pages, pages, memory_order_release);
+}
+
+static void emergency_release(struct spl_emergency *emergency)
+{
+    struct cache *cache = emergency->cache;
+
+    if (!(cache->params.flags & CACHE_RCU)) {
+        emergency_destroy(emergency);
+        return;
+    }
+    atomic_fetch_add_explicit(&cache->ghosts.pages, (size_t)1 << block_order(cache),
+                              memory_order_relaxed);
+    grace_call(&emergency->grace, emergency_past_grace);
+}
+
+static void emergency_insert(struct cache *cache, struct spl_emergency *emergency)
+{
+    uint64_t now;
+
+    lock_acquire(&cache->lock);
+    RB_INSERT(spl_emergencies, &cache->emergencies, emergency);
+    now = atomic_fetch_add_explicit(&cache->emergency, 1, memory_order_relaxed) + 1;
+    if (now > cache->counts.emergency_max)
+        cache->counts.emergency_max = now;
+    cache->counts.objects_total++;
+    lock_release(&cache->lock);
+}
+
+int spl_emergency_alloc(struct cache *cache, void **object)
+{
+    struct spl_emergency *emergency;
+    bool partial;
+
+    lock_acquire(&cache->lock);
+    partial = !cds_list_empty(&cache->partial);
+    lock_release(&cache->lock);
+    if (partial)
+        return -EEXIST;
+    emergency = emergency_create(cache);
+    if (!emergency)
+        return -ENOMEM;
+    emergency_insert(cache, emergency);
+    *object = emergency->object;
+    return 0;
+}
+
+static struct spl_emergency *emergency_remove(struct cache *cache, void *object)
+{
+    struct spl_emergency wanted = {.object = object}, *emergency;
+
+    lock_acquire(&cache->lock);
+    emergency = RB_FIND(spl_emergencies, &cache->emergencies, &wanted);
+    if (emergency) {
+        RB_REMOVE(spl_emergencies, &cache->emergencies, emergency);
+        atomic_fetch_sub_explicit(&cache->emergency, 1, memory_order_relaxed);
+        cache->counts.objects_total--;
+    }
+    lock_release(&cache->lock);
+    return emergency;
+}
+
+/* The first hold reads the count, which alone would not need one: the original pays for it too. */
+bool spl_emergency_free(struct cache *cache, void *object)
+{
+    struct spl_emergency *emergency = NULL;
+    bool any;
+
+    lock_acquire(&cache->lock);
+    any = atomic_load_explicit(&cache->emergency, memory_order_relaxed) != 0;
+    lock_release(&cache->lock);
+    if (any)
+        emergency = emergency_remove(cache, object);
+    if (!emergency)
+        return false;
+    emergency_release(emergency);
+    return true;
+}
