@@ -62,13 +62,32 @@ uint64_t now_cycles(void)
     return monotonic_ns();
 }
 
+/* Both clocks at one moment, as nearly as can be: the tightest of several readings. */
+static void clocks_read(uint64_t *cycles, uint64_t *ns)
+{
+    uint64_t tightest = UINT64_MAX;
+
+    for (int i = 0; i < 8; i++) {
+        uint64_t before = now_cycles();
+        uint64_t between = monotonic_ns();
+        uint64_t after = now_cycles();
+
+        if (after - before < tightest) {
+            tightest = after - before;
+            *cycles = before + (after - before) / 2;
+            *ns = between;
+        }
+    }
+}
+
 /* The longer the base, the better the rate: the first is 2 ms, each run makes it longer. */
 static void clock_calibrate(void)
 {
+    uint64_t cycles, ns;
+
     if (!clock_state.ready) {
         clock_state.tsc = tsc_invariant();
-        clock_state.start_ns = monotonic_ns();
-        clock_state.start_cycles = now_cycles();
+        clocks_read(&clock_state.start_cycles, &clock_state.start_ns);
         clock_state.ready = true;
     }
     if (!clock_state.tsc) {
@@ -77,8 +96,9 @@ static void clock_calibrate(void)
     }
     while (monotonic_ns() - clock_state.start_ns < 2000000)
         spin_pause();
-    clock_state.ns_per_cycle = (double)(monotonic_ns() - clock_state.start_ns) /
-                               (double)(now_cycles() - clock_state.start_cycles);
+    clocks_read(&cycles, &ns);
+    clock_state.ns_per_cycle =
+        (double)(ns - clock_state.start_ns) / (double)(cycles - clock_state.start_cycles);
 }
 
 uint64_t machine_cycles_to_ns(uint64_t cycles)
@@ -168,6 +188,7 @@ static void *native_thread(void *argument)
     }
     getrusage(RUSAGE_THREAD, &before);
     native.worker(cpu->self.id, native.argument);
+    native_close();
     getrusage(RUSAGE_THREAD, &after);
     cpu->preempted = (unsigned long)(after.ru_nivcsw - before.ru_nivcsw);
     if (cpu->bound)
@@ -185,6 +206,7 @@ int native_run(void (*worker)(unsigned cpu, void *argument), void *argument,
     native.worker = worker;
     native.argument = argument;
     atomic_store(&native.arrived, 0);
+    atomic_store(&native.closed, 0);
     atomic_store(&native.gate, 0);
     native.running = true;
     for (started = 0; started < machine_nr_cpus; started++) {
@@ -207,7 +229,7 @@ int native_run(void (*worker)(unsigned cpu, void *argument), void *argument,
     machine_self = caller;
     clock_calibrate();
     if (code)
-        return error_set(error, EAGAIN, "could not start thread %u of %u: %s", started + 1,
+        return error_set(error, EIO, "could not start thread %u of %u: %s", started + 1,
                          machine_nr_cpus, strerror((int)code));
     return 0;
 }

@@ -40,10 +40,9 @@ struct native_run_report {
 };
 
 /*
- * Runs worker(cpu, argument) on one thread a CPU and returns when all have returned. A worker must
- * end in machine_barrier, so that all serve each other's on_each_cpu to the last. A thread that
- * cannot be bound is no error here: the report says so. -EAGAIN: a thread could not be started,
- * and no worker ran.
+ * Runs worker(cpu, argument) on one thread a CPU and returns when all have returned; until then
+ * those that have returned still serve the others' on_each_cpu. A thread that cannot be bound is no
+ * error here: the report says so. -EIO: a thread could not be started, and no worker ran.
  */
 int native_run(void (*worker)(unsigned cpu, void *argument), void *argument,
                struct native_run_report *report, struct error *error);

@@ -40,11 +40,16 @@ struct native {
     /* Barrier of a run: the last to arrive advances the phase. */
     _Atomic unsigned arrived __attribute__((aligned(CACHE_LINE)));
     _Atomic unsigned phase;
+    _Atomic unsigned closed; /* workers that have returned */
     /* Start gate: 0 wait, 1 go, 2 give up. */
     _Atomic unsigned gate;
 };
 
 extern struct native native;
+
+/* Where a CPU whose worker has returned serves posts (and nothing that could post anew) until all
+ * have returned. */
+void native_close(void);
 
 static inline struct native_cpu *native_self(void)
 {

@@ -83,19 +83,22 @@ void defer_cancel(struct deferred *deferred)
     deferred->pending = false;
 }
 
-/* What is due now; what that defers anew waits for the next safe point. */
+/* What is due now. It comes off the list first: what it defers anew waits for the next safe point. */
 static void deferred_run(struct native_cpu *cpu)
 {
     uint64_t now_ns = timer_now_ns();
+    CDS_LIST_HEAD(due);
+    struct deferred *deferred, *next;
 
-    while (!cds_list_empty(&cpu->deferred)) {
-        struct deferred *first =
-            cds_list_first_entry(&cpu->deferred, struct deferred, link);
-
-        if (first->due_ns > now_ns)
-            return;
-        defer_cancel(first);
-        first->fn(first);
+    cds_list_for_each_entry_safe(deferred, next, &cpu->deferred, link) {
+        if (deferred->due_ns > now_ns)
+            break;
+        cds_list_move(&deferred->link, due.prev);
+    }
+    while (!cds_list_empty(&due)) {
+        deferred = cds_list_first_entry(&due, struct deferred, link);
+        defer_cancel(deferred);
+        deferred->fn(deferred);
     }
 }
 
@@ -223,6 +226,17 @@ void machine_barrier(void)
         if (!cds_list_empty(&native_self()->deferred))
             timer_follow();
         machine_wait_step(&spins);
+    }
+}
+
+void native_close(void)
+{
+    unsigned spins = 0;
+
+    atomic_fetch_add_explicit(&native.closed, 1, memory_order_acq_rel);
+    while (atomic_load_explicit(&native.closed, memory_order_acquire) < machine_nr_cpus) {
+        posts_run(native_self());
+        spin_step(&spins);
     }
 }
 

@@ -7,6 +7,7 @@
 #include "sim/plan_slots.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ struct builder {
     struct live *live; /* by the trace's object number */
     size_t live_capacity;
     struct plan_slots slots;
+    unsigned *stream_ranks; /* [nr_stream_flags] */
     bool *cache_kept; /* by cache; the last is untyped */
     size_t caches_known;
     size_t *cache_positions; /* [cache * nr_groups + group]: after the last event on it */
@@ -117,6 +119,27 @@ static int tables_follow(struct builder *builder, struct error *error)
             kept[i] = cache_name_kept(builder->config, caches[i].name);
         }
         kept[nr_caches] = cache_name_kept(builder->config, "(untyped)");
+    }
+    return 0;
+}
+
+/* Of a stream among those that a filter keeps. */
+static unsigned stream_rank(const struct builder *builder, uint32_t stream)
+{
+    return stream < builder->config->nr_stream_flags ? builder->stream_ranks[stream] : stream;
+}
+
+static int streams_rank(struct builder *builder)
+{
+    const struct plan_config *config = builder->config;
+    unsigned rank = 0;
+
+    builder->stream_ranks = calloc(config->nr_stream_flags + 1, sizeof *builder->stream_ranks);
+    if (!builder->stream_ranks)
+        return -ENOMEM;
+    for (size_t i = 0; i < config->nr_stream_flags; i++) {
+        builder->stream_ranks[i] = rank;
+        rank += config->streams[i];
     }
     return 0;
 }
@@ -313,10 +336,33 @@ static int add_destroy(struct builder *builder, unsigned group, const struct tra
                      event->time_ns);
 }
 
+/* The group that allocated the object frees it after the clock. */
+static int leave_over(struct builder *builder, struct live *live)
+{
+    live->kept = false;
+    return words_add(&builder->plan->groups[live->group].leftover,
+                     plan_word(PLAN_FREE, live->tag, live->type, live->slot));
+}
+
+/*
+ * Left out by a filter. The reader uses an object's number again after its free, seen or not: an
+ * object that was kept and whose free is left out stays to the end, and gives up its number here.
+ */
+static int drop_event(struct builder *builder, const struct trace_event *event)
+{
+    struct live *live;
+
+    builder->plan->dropped_by_filter++;
+    if (event->op > TRACE_FREE || event->object >= builder->live_capacity)
+        return 0;
+    live = &builder->live[event->object];
+    return live->kept ? leave_over(builder, live) : 0;
+}
+
 static int add_event(struct builder *builder, const struct trace_event *event)
 {
     struct plan *plan = builder->plan;
-    unsigned group = event->stream % plan->nr_groups;
+    unsigned group = stream_rank(builder, event->stream) % plan->nr_groups;
     bool kept = event_kept(builder, event);
     int code;
 
@@ -325,9 +371,8 @@ static int add_event(struct builder *builder, const struct trace_event *event)
     if (event->op == TRACE_FREE)
         kept = kept && event->object < builder->live_capacity && builder->live[event->object].kept;
     if (!kept) {
-        plan->dropped_by_filter++;
         builder->bulk_left = event->batch > 1 ? event->batch - 1 : 0;
-        return 0;
+        return drop_event(builder, event);
     }
     code = event->origin == TRACE_PRELOADED ? 0 : turn_take(builder, group, event->time_ns);
     if (code)
@@ -350,21 +395,16 @@ static int add_event(struct builder *builder, const struct trace_event *event)
     return code;
 }
 
-/* What still lives when the trace ends is freed between loops by the group that allocated it. */
+/* What still lives when the trace ends is freed between loops. */
 static int add_leftovers(struct builder *builder)
 {
-    for (size_t i = 0; i < builder->live_capacity; i++) {
-        const struct live *live = &builder->live[i];
-        int code;
+    int code = 0;
 
-        if (!live->kept)
-            continue;
-        code = words_add(&builder->plan->groups[live->group].leftover,
-                         plan_word(PLAN_FREE, live->tag, live->type, live->slot));
-        if (code)
-            return code;
+    for (size_t i = 0; code == 0 && i < builder->live_capacity; i++) {
+        if (builder->live[i].kept)
+            code = leave_over(builder, &builder->live[i]);
     }
-    return 0;
+    return code;
 }
 
 static int read_events(struct builder *builder, struct error *error)
@@ -419,10 +459,40 @@ static int check_filters(const struct builder *builder, struct error *error)
     return 0;
 }
 
+/* What was kept, as text for the record; and only kept streams count as streams. */
+static int note_filters(struct builder *builder)
+{
+    const struct plan_config *config = builder->config;
+    struct plan *plan = builder->plan;
+    FILE *text;
+    size_t size;
+
+    plan->max_events = config->max_events;
+    if (config->caches) {
+        text = open_memstream(&plan->kept_caches, &size);
+        for (const char *const *name = config->caches; text && *name; name++)
+            fprintf(text, "%s%s", name == config->caches ? "" : ",", *name);
+        if (!text || fclose(text) != 0)
+            return -ENOMEM;
+    }
+    if (config->streams) {
+        text = open_memstream(&plan->kept_streams, &size);
+        plan->nr_streams = 0;
+        for (size_t i = 0; text && i < config->nr_stream_flags; i++) {
+            if (config->streams[i])
+                fprintf(text, "%s%zu", plan->nr_streams++ ? "," : "", i);
+        }
+        if (!text || fclose(text) != 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 static void builder_cleanup(struct builder *builder)
 {
     plan_slots_cleanup(&builder->slots);
     free(builder->live);
+    free(builder->stream_ranks);
     free(builder->cache_kept);
     free(builder->cache_positions);
     trace_close(builder->reader);
@@ -435,7 +505,8 @@ static int builder_run(struct builder *builder, const char *trace, struct error 
     int code;
 
     plan->groups = calloc(plan->nr_groups, sizeof *plan->groups);
-    if (!plan->groups || plan_slots_init(&builder->slots, plan->nr_groups) != 0)
+    if (!plan->groups || plan_slots_init(&builder->slots, plan->nr_groups) != 0 ||
+        streams_rank(builder) != 0)
         return -ENOMEM;
     code = trace_open(trace, &builder->reader, error);
     if (code == 0)
@@ -447,6 +518,8 @@ static int builder_run(struct builder *builder, const char *trace, struct error 
     plan->nr_slots = builder->slots.count;
     memcpy(plan->digest, trace_digest(builder->reader), sizeof plan->digest);
     code = check_filters(builder, error);
+    if (code == 0)
+        code = note_filters(builder);
     return code ? code : add_leftovers(builder);
 }
 
@@ -502,6 +575,8 @@ void plan_destroy(struct plan *plan)
     free(plan->caches);
     free(plan->types);
     free(plan->destroys);
+    free(plan->kept_caches);
+    free(plan->kept_streams);
     free(plan);
 }
 

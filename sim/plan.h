@@ -4,8 +4,8 @@
  * the clock starts is decided here: who runs which event, what waits for what, where each object's
  * address will be kept. What is left is about 8 bytes an event.
  *
- * Streams are dealt to groups: stream s belongs to group s mod G, where G is the smaller of streams
- * and workers. A group is one list of events in recorded order, run by one worker. Whether two
+ * Streams are dealt to groups: stream s (of those that a filter keeps) belongs to group s mod G, where G
+ * is the smaller of streams and workers. A group is one list of events in recorded order, run by one worker. Whether two
  * streams share a worker does not depend on the replica, so all replicas share one plan.
  *
  * Slots. An object's address is kept in a slot, together with a tag: the number of the slot's
@@ -120,7 +120,7 @@ struct plan_cache {
 struct plan {
     struct plan_group *groups;
     unsigned nr_groups;
-    unsigned nr_streams; /* of the trace, or those the filter left */
+    unsigned nr_streams; /* of the trace, or those the filter keeps */
     struct plan_cache *caches;
     size_t nr_caches;
     struct trace_type *types;
@@ -136,6 +136,9 @@ struct plan {
     uint64_t remote_frees;         /* freed by another group than allocated */
     uint64_t implied_remote_frees; /* of these: put there by the importer */
     uint64_t dropped_by_filter;    /* events that `--cache` and `--stream` left out */
+    uint64_t max_events;           /* as asked; 0: all */
+    char *kept_caches;             /* "a,b", or NULL: no filter */
+    char *kept_streams;            /* "0,2", or NULL: no filter */
     uint64_t peak_live_objects, peak_live_bytes; /* in recorded order; bytes as requested */
     uint64_t peak_rounded_bytes;                 /* each object rounded up to a power of two */
     uint64_t largest_object;

@@ -61,6 +61,7 @@ static void run_lists(struct worker *worker)
     for (unsigned i = 0; i < worker->nr_cursors; i++)
         left += worker->cursors[i]->next != worker->cursors[i]->end;
     while (left) {
+        uint64_t now = stalled_since ? now_cycles() : 0; /* before the attempt that may succeed */
         bool moved = false, early = false;
 
         for (unsigned i = 0; i < worker->nr_cursors; i++) {
@@ -76,7 +77,7 @@ static void run_lists(struct worker *worker)
         }
         if (moved) {
             if (stalled_since)
-                worker->stall_cycles += now_cycles() - stalled_since;
+                worker->stall_cycles += now - stalled_since;
             stalled_since = 0;
             spins = 0;
         } else {
@@ -125,7 +126,8 @@ static void worker_prepare(struct worker *worker)
     }
 }
 
-static void run_all(struct worker *worker, struct cursor *cursor, const struct plan_words *words)
+static void run_words_of(struct worker *worker, struct cursor *cursor,
+                         const struct plan_words *words)
 {
     const uint64_t *end = words->words + words->count;
     const uint64_t *stopped = replay_run_words(worker, cursor, words->words, end);
@@ -133,6 +135,27 @@ static void run_all(struct worker *worker, struct cursor *cursor, const struct p
     if (stopped != end) {
         fprintf(stderr, "slablab: an event outside the clock waits for one inside\n");
         abort();
+    }
+}
+
+enum outside { PRELOAD, LEFTOVER };
+
+/*
+ * What is allocated before the clock starts, or freed after. All workers at once; in total order one
+ * after the other, so that where objects lie repeats from run to run.
+ */
+static void run_outside(struct worker *worker, unsigned cpu, enum outside which)
+{
+    bool in_turn = worker->replay->config->order == REPLAY_ORDER_TRACE;
+
+    for (unsigned turn = 0; turn < (in_turn ? nr_cpus() : 1); turn++) {
+        for (unsigned i = 0; (!in_turn || turn == cpu) && i < worker->nr_cursors; i++) {
+            const struct plan_group *group = worker->cursors[i]->group;
+
+            run_words_of(worker, worker->cursors[i],
+                         which == PRELOAD ? &group->preload : &group->leftover);
+        }
+        machine_barrier();
     }
 }
 
@@ -163,12 +186,22 @@ static void note_loop(struct replay *replay, uint64_t cycles)
     replay->loop_cycles[result->loops++] = cycles;
 }
 
-/* Sums up what the workers counted in a measured loop. CPU 0, all others wait. */
+static bool measured(const struct replay *replay)
+{
+    return replay->config->cold || replay->loop > 0;
+}
+
+/* Sums up what the workers counted in a loop. CPU 0, all others wait. */
 static void account_loop(struct replay *replay)
 {
     struct replay_result *result = replay->result;
     uint64_t start = UINT64_MAX, end = 0;
 
+    if (replay->loop == 0)
+        page_get_statistics(&result->first_pages);
+    page_get_statistics(&result->pages);
+    if (!measured(replay))
+        return;
     for (unsigned i = 0; i < nr_cpus(); i++) {
         const struct worker *worker = &replay->workers[i];
 
@@ -177,18 +210,12 @@ static void account_loop(struct replay *replay)
         result->failed_allocs += worker->failed_allocs;
         result->skipped_frees += worker->skipped_frees;
         result->refused_destroys += worker->refused_destroys;
-        result->stall_ns += machine_cycles_to_ns(worker->stall_cycles);
+        replay->stall_cycles += worker->stall_cycles;
     }
     note_loop(replay, end - start);
-    result->elapsed_ns += machine_cycles_to_ns(end - start);
+    replay->elapsed_cycles += end - start;
     result->events += replay->plan->events * replay->config->replicas;
     result->remote_frees += replay->plan->remote_frees * replay->config->replicas;
-    page_get_statistics(&result->pages);
-}
-
-static bool measured(const struct replay *replay)
-{
-    return replay->config->cold || replay->loop > 0;
 }
 
 static bool enough(const struct replay *replay)
@@ -200,14 +227,15 @@ static bool enough(const struct replay *replay)
         return true;
     if (config->loops)
         return result->loops >= config->loops;
-    return result->loops && (config->cold || result->elapsed_ns >= config->min_measured_ns);
+    return result->loops && (config->cold || machine_cycles_to_ns(replay->elapsed_cycles) >=
+                                                 config->min_measured_ns);
 }
 
 /* Between loops: what lives is freed, what the trace created is destroyed. */
 static void end_loop(struct replay *replay)
 {
     if (replay->code == 0)
-        replay->code = replay_caches_destroy(replay, false);
+        replay->code = replay_caches_reset(replay);
     if (!measured(replay))
         replay->result->warmup_loops++;
     replay->timer_base_ns += replay->plan->duration_ns + 1;
@@ -225,20 +253,16 @@ static void worker_run(unsigned cpu, void *argument)
     do {
         worker_prepare(worker);
         machine_barrier();
-        for (unsigned i = 0; i < worker->nr_cursors; i++)
-            run_all(worker, worker->cursors[i], &worker->cursors[i]->group->preload);
-        machine_barrier();
+        run_outside(worker, cpu, PRELOAD);
         wait_for_offset(worker);
         worker->start_cycles = now_cycles();
         run_lists(worker);
         worker->end_cycles = now_cycles();
         machine_barrier();
-        if (cpu == 0 && measured(replay))
+        if (cpu == 0)
             account_loop(replay);
         machine_barrier();
-        for (unsigned i = 0; i < worker->nr_cursors; i++)
-            run_all(worker, worker->cursors[i], &worker->cursors[i]->group->leftover);
-        machine_barrier();
+        run_outside(worker, cpu, LEFTOVER);
         if (cpu == 0)
             end_loop(replay);
         machine_barrier();
@@ -247,7 +271,10 @@ static void worker_run(unsigned cpu, void *argument)
 
 /* ---- set-up ---- */
 
-/* List (replica, group) goes to worker (replica * groups + group) mod workers. */
+/*
+ * Lists go to workers in rounds, each round beginning one worker further, or copies of a busy stream
+ * would all meet on one worker.
+ */
 static int deal_lists(struct replay *replay)
 {
     const struct plan *plan = replay->plan;
@@ -264,7 +291,7 @@ static int deal_lists(struct replay *replay)
             return -ENOMEM;
     }
     for (unsigned i = 0; i < replay->nr_cursors; i++) {
-        struct worker *worker = &replay->workers[i % workers];
+        struct worker *worker = &replay->workers[(i + i / workers) % workers];
         struct cursor *cursor = &replay->cursors[i];
 
         cursor->replica = i / plan->nr_groups;
@@ -345,6 +372,9 @@ static void summarise(struct replay *replay)
     }
     if (result->loops == 0)
         return;
+    /* Only now: the clock's rate is known best after the run. */
+    result->elapsed_ns = machine_cycles_to_ns(replay->elapsed_cycles);
+    result->stall_ns = machine_cycles_to_ns(replay->stall_cycles);
     qsort(replay->loop_cycles, result->loops, sizeof *replay->loop_cycles, compare_cycles);
     result->loop_min_ns = machine_cycles_to_ns(replay->loop_cycles[0]);
     result->loop_median_ns = machine_cycles_to_ns(replay->loop_cycles[result->loops / 2]);
@@ -369,7 +399,7 @@ int replay_run(const struct plan *plan, struct allocator_instance *allocator,
     if (code == 0)
         code = replay.code;
     if (replay.caches && code == 0)
-        code = replay_caches_destroy(&replay, true);
+        code = replay_caches_destroy(&replay);
     if (code == 0)
         summarise(&replay);
     replay_cleanup(&replay);

@@ -41,7 +41,12 @@ struct replay_result {
     uint64_t skipped_frees;   /* of objects whose alloc failed */
     uint64_t refused_destroys; /* of caches with live objects */
     uint64_t remote_frees;    /* freed by another worker than allocated */
-    struct page_statistics pages; /* when the last loop's last event had run; peak: measured loops */
+    /*
+     * Pages when the last event of a loop had run. Of the first loop, which begins with nothing; and of
+     * the last, with the peak of all measured ones: these begin with what the end of the loop before,
+     * where all that lives is freed, left resting in magazines and slabs.
+     */
+    struct page_statistics first_pages, pages;
     uint64_t violations;      /* found by verify */
     char first_violation[256];
     struct native_run_report machine;

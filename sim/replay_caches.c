@@ -33,6 +33,54 @@ static struct request request_of(const struct trace_type *type)
     };
 }
 
+/* Made and bound, from the start or again for the next loop. */
+static int cache_ready(struct replay *replay, uint32_t cache)
+{
+    int code = replay_cache_create(replay, cache, replay->error);
+
+    if (code == 0)
+        atomic_store(&replay->caches[cache].state, CACHE_THERE);
+    return code;
+}
+
+static int cache_gone(struct replay *replay, uint32_t index)
+{
+    struct replay_cache *cache = &replay->caches[index];
+    int code = 0;
+
+    if (cache->cache)
+        code = allocator_cache_destroy(replay->allocator, cache->cache, replay->error);
+    if (code == 0)
+        cache->cache = NULL;
+    atomic_store(&cache->state, CACHE_ABSENT);
+    return code;
+}
+
+int replay_caches_reset(struct replay *replay)
+{
+    int code = 0;
+
+    for (uint32_t i = 0; code == 0 && i < replay->plan->nr_caches; i++) {
+        const struct plan_cache *described = &replay->plan->caches[i];
+
+        atomic_store(&replay->caches[i].destructions, 0);
+        if (described->created)
+            code = cache_gone(replay, i);
+        else if (described->used && !replay->caches[i].cache)
+            code = cache_ready(replay, i);
+    }
+    return code;
+}
+
+int replay_caches_destroy(struct replay *replay)
+{
+    int code = 0;
+
+    for (uint32_t i = 0; code == 0 && i < replay->plan->nr_caches; i++)
+        code = cache_gone(replay, i);
+    return code;
+}
+
 int replay_types_bind(struct replay *replay)
 {
     const struct plan *plan = replay->plan;
@@ -48,35 +96,5 @@ int replay_types_bind(struct replay *replay)
         if (code)
             return code;
     }
-    for (uint32_t i = 0; i < plan->nr_caches; i++) {
-        int code;
-
-        if (!plan->caches[i].used || plan->caches[i].created)
-            continue;
-        code = replay_cache_create(replay, i, replay->error);
-        if (code)
-            return code;
-        atomic_store(&replay->caches[i].state, CACHE_THERE);
-    }
-    return 0;
-}
-
-int replay_caches_destroy(struct replay *replay, bool all)
-{
-    for (uint32_t i = 0; i < replay->plan->nr_caches; i++) {
-        struct replay_cache *cache = &replay->caches[i];
-        int code;
-
-        if (!replay->plan->caches[i].created && !all)
-            continue;
-        atomic_store(&cache->destructions, 0);
-        if (cache->cache) {
-            code = allocator_cache_destroy(replay->allocator, cache->cache, replay->error);
-            if (code)
-                return code;
-            cache->cache = NULL;
-        }
-        atomic_store(&cache->state, CACHE_ABSENT);
-    }
-    return 0;
+    return replay_caches_reset(replay); /* all are absent: this makes those that should not be */
 }

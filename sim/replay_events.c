@@ -79,7 +79,9 @@ static bool pace_due(struct worker *worker, struct cursor *cursor, const uint64_
     const struct plan_words *events = &cursor->group->events;
     uint64_t due_ns;
 
-    if (replay->config->pace == 0 || word < events->words || word >= cursor->end)
+    /* A turn is taken, and the one before given up, whether or not the next event is due. */
+    if (replay->config->pace == 0 || word < events->words || word >= cursor->end ||
+        plan_op(*word) == PLAN_TURN)
         return true;
     due_ns = (uint64_t)((double)cursor->group->times.words[word - events->words] /
                         replay->config->pace);
@@ -89,20 +91,35 @@ static bool pace_due(struct worker *worker, struct cursor *cursor, const uint64_
 
 /* ---- rare events ---- */
 
+/* Its creation may have failed: then its types are bound to nothing. */
+static bool cache_there(const struct replay *replay, uint32_t cache)
+{
+    return cache == TRACE_UNTYPED || replay->caches[cache].cache;
+}
+
+static void *alloc_or_none(struct worker *worker, uint64_t word)
+{
+    const struct replay *replay = worker->replay;
+    const struct replay_type *type = &replay->types[plan_type(word)];
+    void *object;
+
+    if (!cache_there(replay, replay->plan->types[plan_type(word)].cache)) {
+        worker->failed_allocs++;
+        return NULL;
+    }
+    object = type->bound.alloc(type->bound.cache, &type->request);
+    return object ? object : alloc_again(worker, type);
+}
+
 static bool alloc_created(struct worker *worker, struct cursor *cursor, uint64_t word)
 {
     struct replay *replay = worker->replay;
-    const struct replay_type *type = &replay->types[plan_type(word)];
     uint32_t cache = replay->plan->types[plan_type(word)].cache;
-    void *object = NULL;
+    void *object;
 
     if (atomic_load_explicit(&replay->caches[cache].state, memory_order_acquire) < CACHE_THERE)
         return false;
-    if (replay->caches[cache].cache)
-        object = type->bound.alloc(type->bound.cache, &type->request);
-    if (!object)
-        object = replay->caches[cache].cache ? alloc_again(worker, type)
-                                             : (worker->failed_allocs++, NULL);
+    object = alloc_or_none(worker, word);
     if (replay->careful)
         object_born(worker, cursor, word, object);
     atomic_store_explicit(&cursor->slots[plan_slot(word)], slot_value(word, object),
@@ -121,10 +138,12 @@ static bool alloc_bulk(struct worker *worker, struct cursor *cursor, const uint6
     if (plan_op(word[1]) == PLAN_ALLOC_CREATED &&
         atomic_load_explicit(&replay->caches[cache].state, memory_order_acquire) < CACHE_THERE)
         return false;
-    got = allocator_alloc_bulk(&type->bound, &type->request, count, worker->bulk);
+    got = cache_there(replay, cache)
+              ? allocator_alloc_bulk(&type->bound, &type->request, count, worker->bulk)
+              : 0;
     for (unsigned i = 0; i < count; i++) {
         uint64_t event = word[i + 1];
-        void *object = i < got ? worker->bulk[i] : alloc_again(worker, type);
+        void *object = i < got ? worker->bulk[i] : alloc_or_none(worker, event);
 
         if (replay->careful)
             object_born(worker, cursor, event, object);

@@ -76,6 +76,7 @@ struct replay {
     uint64_t timer_base_ns; /* recorded time of the loops before this one */
     bool finished;
     struct replay_result *result;
+    uint64_t elapsed_cycles, stall_cycles; /* of measured loops */
     uint64_t *loop_cycles;
     size_t loops_capacity;
     struct error *error;
@@ -100,7 +101,11 @@ int replay_cache_create(struct replay *replay, uint32_t cache, struct error *err
  */
 int replay_types_bind(struct replay *replay);
 
-/* Caches that the trace created and did not destroy, or could not; `all`: the others too. */
-int replay_caches_destroy(struct replay *replay, bool all);
+/*
+ * Before a loop, nothing being live: caches that the trace creates go, should it not have destroyed
+ * them itself; older ones that it destroyed are made again.
+ */
+int replay_caches_reset(struct replay *replay);
+int replay_caches_destroy(struct replay *replay);
 
 #endif

@@ -99,6 +99,23 @@ static json_t *trace_section(const struct result_context *context)
                      (json_int_t)plan->peak_live_bytes);
 }
 
+/* What of the trace was left out; NULL: nothing. */
+static json_t *filter_section(const struct plan *plan)
+{
+    json_t *object;
+
+    if (!plan->kept_caches && !plan->kept_streams && !plan->max_events)
+        return NULL;
+    object = json_pack("{s:I}", "dropped_events", (json_int_t)plan->dropped_by_filter);
+    if (plan->kept_caches)
+        json_object_set_new(object, "caches", json_string(plan->kept_caches));
+    if (plan->kept_streams)
+        json_object_set_new(object, "streams", json_string(plan->kept_streams));
+    if (plan->max_events)
+        json_object_set_new(object, "events", json_integer((json_int_t)plan->max_events));
+    return object;
+}
+
 static json_t *machine_section(const struct result_context *context,
                                const struct run_report *report)
 {
@@ -174,7 +191,7 @@ static void set_figures(json_t *record, const struct run_config *config,
 
 static void set_memory(json_t *record, const struct run_report *report)
 {
-    const struct page_statistics *pages = &report->replay.pages;
+    const struct page_statistics *pages = &report->replay.first_pages;
     json_t *by_node = json_array();
 
     for (unsigned i = 0; i < report->nr_nodes; i++)
@@ -185,8 +202,10 @@ static void set_memory(json_t *record, const struct run_report *report)
                                   (json_int_t)pages->peak_bytes, "end", "page_bytes",
                                   (json_int_t)pages->held_bytes));
     json_object_set_new(json_object_get(record, "locality"), "pages_by_node", by_node);
+    json_object_set_new(record, "warm_peak_page_bytes",
+                        json_integer((json_int_t)report->replay.pages.peak_bytes));
     json_object_set_new(record, "late_populated_bytes",
-                        json_integer((json_int_t)pages->late_bytes));
+                        json_integer((json_int_t)report->replay.pages.late_bytes));
     json_object_set_new(record, "reclaimed_page_bytes",
                         json_integer((json_int_t)report->reclaimed_held_bytes));
 }
@@ -204,6 +223,7 @@ json_t *result_create(const struct run_config *config, const struct run_report *
         json_object_set_new(record, "magazine_size",
                             json_integer((json_int_t)config->magazine_size));
     json_object_set_new(record, "trace", trace_section(context));
+    json_object_set_new(record, "filter", filter_section(context->plan)); /* NULL sets nothing */
     json_object_set_new(record, "machine", machine_section(context, report));
     json_object_set_new(record, "threads", json_integer(config->threads));
     json_object_set_new(record, "replicas", json_integer(replay->replicas));
@@ -215,8 +235,9 @@ json_t *result_create(const struct run_config *config, const struct run_report *
     json_object_set_new(record, "timers", json_string(config->trace_timers ? "trace" : "machine"));
     json_object_set_new(record, "touch", json_string(touch_names[replay->touch]));
     json_object_set_new(record, "lock", json_string(lock_kind_name(config->lock)));
-    json_object_set_new(record, "verified", json_boolean(replay->verify));
-    if (config->memory_limit)
+    if (!report->harness)
+        json_object_set_new(record, "verified", json_boolean(replay->verify));
+    if (config->memory_limit && !report->external)
         json_object_set_new(record, "memory_limit",
                             json_integer((json_int_t)config->memory_limit));
     json_object_set_new(record, "seed", json_integer((json_int_t)replay->seed));

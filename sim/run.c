@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /*
  * Memory to touch before the clock starts: twice what lives at the peak, each object rounded up to
@@ -65,6 +66,26 @@ static int placement_make(const struct topology *topology, const struct run_conf
     return 0;
 }
 
+/* Do two workers share a CPU? */
+static bool placement_shared(const struct placement *placement, unsigned threads)
+{
+    for (unsigned i = 0; i < threads; i++) {
+        for (unsigned j = 0; j < i; j++) {
+            if (placement->cpus[i] == placement->cpus[j])
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Half of the memory that is free now: the rest is for what runs beside. */
+static uint64_t memory_at_hand(void)
+{
+    long pages = sysconf(_SC_AVPHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
+
+    return pages > 0 && bytes > 0 ? (uint64_t)pages * (uint64_t)bytes / 2 : UINT64_MAX;
+}
+
 static int machine_start(const struct topology *topology, const struct run_config *config,
                          const struct placement *placement, struct error *error)
 {
@@ -83,8 +104,9 @@ static int machine_start(const struct topology *topology, const struct run_confi
 
 static int arena_start(const struct topology *topology, const struct plan *plan,
                        const struct run_config *config, const struct placement *placement,
-                       bool external, struct error *error)
+                       bool populate, struct error *error)
 {
+    uint64_t most = memory_at_hand() / 2; /* blocks and ranges each */
     uint64_t wanted = plan->peak_rounded_bytes * config->replay.replicas * POPULATE_FACTOR +
                       POPULATE_SLACK + (uint64_t)config->threads * plan->nr_caches * 4096;
     struct page_config pages = {
@@ -99,11 +121,20 @@ static int arena_start(const struct topology *topology, const struct plan *plan,
     };
 
     /* How a design divides its memory between blocks and ranges is its own affair. */
-    if (!external) {
-        pages.populate_bytes = wanted < POPULATE_MAXIMUM ? wanted : POPULATE_MAXIMUM;
+    if (populate) {
+        most = most < POPULATE_MAXIMUM ? most : POPULATE_MAXIMUM;
+        pages.populate_bytes = wanted < most ? wanted : most;
         pages.populate_range_bytes = pages.populate_bytes;
     }
     return page_init(&pages, error);
+}
+
+/* The harness and foreign mallocs take next to nothing from the arena. */
+static bool needs_memory(const struct allocator_instance *instance)
+{
+    const struct allocator *design = allocator_design(instance);
+
+    return !design->external && !design->harness;
 }
 
 static int allocator_prepare(const struct run_config *config, struct allocator_instance **result,
@@ -144,6 +175,17 @@ static int report_tunables(const struct allocator_instance *instance, struct run
     return 0;
 }
 
+/* A design that fails for want of memory cannot know whose doing that is. */
+static void mention_limit(const struct run_config *config, struct error *error)
+{
+    struct page_statistics pages;
+
+    page_get_statistics(&pages);
+    if (pages.limit_failures)
+        error_prefix(error, 0, "--memory-limit of %llu bytes",
+                     (unsigned long long)config->memory_limit);
+}
+
 /* With machine and arena there: start, replay, stop. */
 static int design_run(const struct plan *plan, struct allocator_instance *instance,
                       const struct run_config *config, struct run_report *report,
@@ -176,20 +218,23 @@ int run_execute(const struct plan *plan, const struct topology *topology,
     if (code)
         return code;
     report->external = allocator_design(instance)->external;
-    report->oversubscribed = config->threads > topology_nr_cpus(topology);
+    report->harness = allocator_design(instance)->harness;
     code = report_tunables(instance, report);
     if (code)
         goto out_allocator;
     code = placement_make(topology, config, &placement, error);
     if (code)
         goto out_placement;
+    report->oversubscribed = placement_shared(&placement, config->threads);
     code = machine_start(topology, config, &placement, error);
     if (code)
         goto out_placement;
-    code = arena_start(topology, plan, config, &placement, report->external, error);
+    code = arena_start(topology, plan, config, &placement, needs_memory(instance), error);
     if (code)
         goto out_machine;
     code = design_run(plan, instance, config, report, error);
+    if (code)
+        mention_limit(config, error);
     report->bound = report->replay.machine.bound;
     allocator_destroy(instance);
     instance = NULL;

@@ -49,10 +49,11 @@ struct run_report {
     struct replay_result replay;
     struct run_tunable *tunables; /* owned: run_report_cleanup */
     size_t nr_tunables;
-    bool external;  /* memory is not ours: no pages to count */
+    bool external; /* memory is not ours: no pages to count */
+    bool harness;  /* no allocator: nothing to verify */
     bool bound;
+    bool oversubscribed; /* workers share a CPU */
     unsigned nr_nodes;
-    bool oversubscribed;
     size_t reclaimed_held_bytes; /* pages held after the caches were destroyed and all reclaimed */
 };
 

@@ -75,6 +75,35 @@ static void workers_serve_each_other_waiting_and_finished_ones_too(void **state)
         assert_int_equal(visits[i], 600);
 }
 
+static struct deferred asking;
+
+static void ask(struct deferred *deferred)
+{
+    (void)deferred;
+    on_each_cpu(visit, NULL);
+}
+
+/* CPU 0's deferred work asks all others, some of which have nothing left to do but end. */
+static void defer_a_question(unsigned cpu, void *unused)
+{
+    (void)unused;
+    if (cpu == 0)
+        defer(&asking, 0, ask);
+}
+
+static void what_is_asked_in_the_last_barrier_is_answered(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 200; i++) {
+        visits_reset();
+        fixture_run(defer_a_question, NULL);
+        if (asking.pending)
+            fixture_safe_point();
+        for (unsigned j = 0; j < CPUS; j++)
+            assert_int_equal(visits[j], 1);
+    }
+}
+
 /* ---- deferred work ---- */
 
 struct alarm {
@@ -156,6 +185,25 @@ static void deferred_work_runs_on_a_cpu_that_has_finished(void **state)
     fixture_safe_point();
     assert_int_equal(finished_alarm.rings, 1);
     assert_int_equal(finished_alarm.cpu, 0);
+}
+
+static void ring_at_once(struct deferred *deferred)
+{
+    ring(deferred);
+    defer(deferred, 0, ring_at_once);
+}
+
+static void work_deferred_by_nothing_waits_for_the_next_safe_point(void **state)
+{
+    struct alarm alarm = {0};
+
+    (void)state;
+    defer(&alarm.deferred, 0, ring_at_once);
+    fixture_safe_point();
+    assert_int_equal(alarm.rings, 1);
+    fixture_safe_point();
+    assert_int_equal(alarm.rings, 2);
+    defer_cancel(&alarm.deferred);
 }
 
 static void deferred_work_may_defer_itself_again(void **state)
@@ -315,9 +363,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_workers_the_caller_acts_as_every_cpu),
         cmocka_unit_test(workers_serve_each_other_waiting_and_finished_ones_too),
+        cmocka_unit_test(what_is_asked_in_the_last_barrier_is_answered),
         cmocka_unit_test(deferred_work_runs_when_its_time_has_come),
         cmocka_unit_test(deferred_work_can_be_cancelled),
         cmocka_unit_test(deferred_work_runs_on_a_cpu_that_has_finished),
+        cmocka_unit_test(work_deferred_by_nothing_waits_for_the_next_safe_point),
         cmocka_unit_test(deferred_work_may_defer_itself_again),
         cmocka_unit_test(work_is_done_by_who_waits_at_most_so_many_at_once),
         cmocka_unit_test(waiting_ends_with_its_timeout),

@@ -237,6 +237,33 @@ static void a_filter_keeps_caches_and_streams(void **state)
     trace_fixture_remove(&fixture);
 }
 
+static void a_filter_that_drops_a_free_leaves_the_object_over(void **state)
+{
+    const bool streams[] = {true, false};
+    struct plan_config by_stream = {.workers = 2, .streams = streams, .nr_stream_flags = 2};
+    struct trace_fixture fixture;
+    struct plan *plan;
+
+    (void)state;
+    trace_fixture_begin(&fixture, 2);
+    for (unsigned i = 0; i < 5; i++) {
+        trace_fixture_alloc(&fixture, 0, 0); /* the number is used again after each free */
+        trace_fixture_free(&fixture, 1, 0);
+        trace_fixture_alloc(&fixture, 1, 0); /* left out, and so is its free */
+        trace_fixture_free(&fixture, 0, 0);
+    }
+    trace_fixture_end(&fixture);
+    plan = plan_of(&fixture, &by_stream);
+    assert_int_equal(plan->nr_streams, 1);
+    assert_int_equal(plan->nr_groups, 1);
+    assert_int_equal(plan->allocs, 5);
+    assert_int_equal(plan->frees, 0);
+    assert_int_equal(plan->groups[0].leftover.count, 5);
+    assert_string_equal(plan->kept_streams, "0");
+    plan_destroy(plan);
+    trace_fixture_remove(&fixture);
+}
+
 static void an_unknown_cache_or_stream_is_refused(void **state)
 {
     const char *const names[] = {"nonsense", NULL};
@@ -308,6 +335,7 @@ int main(void)
         cmocka_unit_test(turns_change_where_another_group_comes_next),
         cmocka_unit_test(a_bulk_event_is_one_header_and_its_objects),
         cmocka_unit_test(a_filter_keeps_caches_and_streams),
+        cmocka_unit_test(a_filter_that_drops_a_free_leaves_the_object_over),
         cmocka_unit_test(an_unknown_cache_or_stream_is_refused),
         cmocka_unit_test(a_limit_keeps_the_first_events),
         cmocka_unit_test(a_destruction_knows_what_comes_before_it),

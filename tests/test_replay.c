@@ -30,12 +30,14 @@ static struct {
     unsigned fail_every; /* each n-th allocation fails; 0: none */
     unsigned slow_every; /* each n-th allocation gives the processor away first */
     bool lie;            /* hand out one address again and again */
+    const char *refuse_cache;
     /* What the test looks at. */
     _Atomic unsigned calls, allocs, frees, bulk_allocs, bulk_frees, wild_frees;
     _Atomic unsigned creates, destroys;
     _Atomic unsigned sequence;
     unsigned char order[PROBE_OBJECTS]; /* CPU of the n-th call */
     uint64_t latest_timer_ns;
+    uint64_t addresses; /* all that were handed out, in order, hashed */
     _Atomic(struct cache *) last_created;
 } probe;
 
@@ -77,7 +79,8 @@ static int probe_cache_create(void *instance, const struct cache_params *params,
                               struct cache **cache, struct error *error)
 {
     (void)instance;
-    (void)error;
+    if (probe.refuse_cache && strcmp(params->name, probe.refuse_cache) == 0)
+        return error_set(error, ENOMEM, "refused");
     *cache = calloc(1, sizeof **cache);
     snprintf((*cache)->name, sizeof (*cache)->name, "%s", params->name);
     atomic_fetch_add(&probe.creates, 1);
@@ -118,6 +121,7 @@ static void *probe_alloc(struct cache *cache, const struct request *request)
     if (!probe.lie && object)
         probe_free = object->next;
     probe.latest_timer_ns = timer_now_ns();
+    probe.addresses = probe.addresses * 31 + (uint64_t)(object - probe_memory) * 4 + cpu_id();
     pthread_mutex_unlock(&probe_mutex);
     if (!object)
         return NULL;
@@ -667,6 +671,147 @@ static void destroying_with_live_objects_is_refused_and_counted(void **state)
     trace_fixture_remove(&fixture);
 }
 
+static void an_older_cache_that_is_destroyed_comes_back_for_the_next_loop(void **state)
+{
+    struct run_config config = config_of(2);
+    struct trace_fixture fixture;
+    struct replay_result result;
+
+    (void)state;
+    trace_fixture_begin(&fixture, 2);
+    trace_fixture_alloc(&fixture, 0, 0);
+    trace_fixture_free(&fixture, 1, 0);
+    trace_fixture_destroy(&fixture, 0, 0);
+    trace_fixture_end(&fixture);
+    config.replay.loops = 3;
+    config.replay.replicas = 2;
+    result = run_trace(&fixture, &config);
+    assert_int_equal(result.refused_destroys, 0);
+    assert_int_equal(probe.allocs, 6);
+    assert_int_equal(probe.creates, 3 + 1); /* once more for a fourth loop that never was */
+    assert_int_equal(probe.destroys, probe.creates);
+    trace_fixture_remove(&fixture);
+}
+
+static void what_is_allocated_from_a_cache_that_could_not_be_made_fails(void **state)
+{
+    struct run_config config = config_of(2);
+    struct trace_fixture fixture;
+    struct replay_result result;
+    uint32_t cache;
+
+    (void)state;
+    trace_fixture_begin(&fixture, 2);
+    cache = trace_fixture_cache(&fixture, "refused", 32);
+    trace_fixture_create(&fixture, 0, cache);
+    trace_fixture_bulk(&fixture, 4);
+    for (uint32_t i = 0; i < 4; i++)
+        trace_fixture_alloc_from(&fixture, 1, i, cache, 32);
+    trace_fixture_alloc_from(&fixture, 0, 4, cache, 32);
+    trace_fixture_bulk(&fixture, 4);
+    for (uint32_t i = 0; i < 4; i++)
+        trace_fixture_free(&fixture, 0, i);
+    trace_fixture_end(&fixture);
+    probe.refuse_cache = "refused";
+    config.replay.loops = 2;
+    result = run_trace(&fixture, &config);
+    assert_int_equal(result.failed_allocs, 2 * 5);
+    assert_int_equal(result.skipped_frees, 2 * 4);
+    assert_int_equal(probe.allocs, 0);
+    trace_fixture_remove(&fixture);
+}
+
+/* ---- combinations ---- */
+
+/* Whatever is asked for at once, each object that is allocated is freed, and only once. */
+static void every_combination_balances(void **state)
+{
+    static const double paces[] = {0, 1000};
+    static const bool kept[][4] = {{true, true, true, true}, {true, false, true, false}};
+    struct trace_fixture fixture;
+
+    (void)state;
+    tangle(&fixture, 4, 40, 2000);
+    for (unsigned i = 0; i < 16; i++) {
+        struct run_config config = config_of(i & 8 ? 2 : 3);
+        struct plan_config planned = {
+            .workers = config.threads,
+            .total_order = i & 1,
+            .event_times = paces[i / 2 % 2] > 0,
+            .streams = kept[i / 4 % 2],
+            .nr_stream_flags = 4,
+        };
+        struct error error = {""};
+        struct plan *plan;
+
+        if (i & 4) /* two streams are left: no more workers than that */
+            planned.workers = config.threads = 2;
+        reset_probe(NULL);
+        assert_int_equal(plan_create(fixture.path, &planned, &plan, &error), 0);
+        config.replay.order = planned.total_order ? REPLAY_ORDER_TRACE : REPLAY_ORDER_OBJECT;
+        config.replay.pace = paces[i / 2 % 2];
+        config.replay.loops = 2;
+        config.replay.cold = i & 8;
+        run_plan(plan, &config);
+        assert_true(probe.allocs > 1000);
+        assert_int_equal(probe.allocs, probe.frees);
+        assert_int_equal(probe.wild_frees, 0);
+        assert_int_equal(probe.destroys, probe.creates);
+        plan_destroy(plan);
+    }
+    trace_fixture_remove(&fixture);
+}
+
+static void a_turn_does_not_wait_for_the_next_event_of_its_own(void **state)
+{
+    struct run_config config = config_of(2);
+    struct trace_fixture fixture;
+    struct replay_result result;
+
+    (void)state;
+    trace_fixture_begin(&fixture, 2);
+    trace_fixture_alloc(&fixture, 0, 0);
+    trace_fixture_wait(&fixture, 5000000);
+    trace_fixture_alloc(&fixture, 1, 1); /* due at 5 ms, not when stream 0 goes on */
+    trace_fixture_wait(&fixture, 400000000);
+    trace_fixture_alloc(&fixture, 0, 2);
+    trace_fixture_end(&fixture);
+    config.replay.order = REPLAY_ORDER_TRACE;
+    config.replay.pace = 1;
+    result = run_trace(&fixture, &config);
+    assert_true(result.stall_ns < 200000000);
+    trace_fixture_remove(&fixture);
+}
+
+/* Where objects lie says who ran before whom: the probe's list is one for all CPUs. */
+static uint64_t addresses_of_a_run(const struct trace_fixture *fixture)
+{
+    struct run_config config = config_of(4);
+
+    reset_probe(NULL);
+    config.replay.order = REPLAY_ORDER_TRACE;
+    run_trace(fixture, &config);
+    return probe.addresses;
+}
+
+static void trace_order_repeats_outside_the_clock_too(void **state)
+{
+    struct trace_fixture fixture;
+    uint64_t first;
+
+    (void)state;
+    trace_fixture_begin(&fixture, 4);
+    for (uint32_t i = 0; i < 400; i++)
+        trace_fixture_preload(&fixture, i % 4, i);
+    for (uint32_t i = 0; i < 100; i++)
+        trace_fixture_free(&fixture, i % 3, i);
+    trace_fixture_end(&fixture);
+    first = addresses_of_a_run(&fixture);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(addresses_of_a_run(&fixture), first);
+    trace_fixture_remove(&fixture);
+}
+
 /* ---- verification ---- */
 
 static void verification_is_silent_about_an_honest_design(void **state)
@@ -752,6 +897,11 @@ int main(void)
         replay_test(a_cache_comes_and_goes_in_mid_trace),
         replay_test(with_replicas_the_last_destruction_acts),
         replay_test(destroying_with_live_objects_is_refused_and_counted),
+        replay_test(an_older_cache_that_is_destroyed_comes_back_for_the_next_loop),
+        replay_test(what_is_allocated_from_a_cache_that_could_not_be_made_fails),
+        replay_test(every_combination_balances),
+        replay_test(a_turn_does_not_wait_for_the_next_event_of_its_own),
+        replay_test(trace_order_repeats_outside_the_clock_too),
         replay_test(verification_is_silent_about_an_honest_design),
         replay_test(verification_finds_an_object_handed_out_twice),
         replay_test(a_topology_that_is_not_this_system_binds_nothing_and_says_so),
