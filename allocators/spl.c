@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * spl: one array of objects per CPU over slabs from virtual memory. OpenZFS,
- * module/os/linux/spl/spl-kmem-cache.c (Solaris Porting Layer, as of 2.x: no cache reaper thread).
+ * module/os/linux/spl/spl-kmem-cache.c (Solaris Porting Layer), as of 2.x: nothing ages by itself.
  *
  * Layers, each in its file:
  *      spl_cpu.c        array of each CPU: pop, refill by half, push, flush by half
@@ -42,8 +42,8 @@
  *   other CPUs alone;
  * - slabs and emergency objects of a CACHE_RCU cache go back after a grace period; upstream has no
  *   such caches;
- * - objects are served by size, whatever their name or kind: upstream's slab_limit of 16384 is what
- *   its callers get, here it is 0, or there would be nothing of this design to see;
+ * - slab_limit is 0 unless set: with upstream's 16384 there would be little of this design to see.
+ *   What passes through goes to design slabifier, where upstream has Linux's allocator of the day;
  * - a wanted node is not heeded: slabs come from where the worker is that makes them.
  */
 #include "allocators/spl_cpu.h"
@@ -96,10 +96,10 @@ static size_t cache_bytes(void)
 
 static uint32_t array_size_of(uint64_t magazine_size, size_t slot_bytes)
 {
+    if (magazine_size > ARRAY_SIZE_MAX)
+        return ARRAY_SIZE_MAX;
     if (magazine_size)
-        return magazine_size < ARRAY_SIZE_MIN   ? ARRAY_SIZE_MIN
-               : magazine_size > ARRAY_SIZE_MAX ? ARRAY_SIZE_MAX
-                                                : (uint32_t)magazine_size;
+        return magazine_size < ARRAY_SIZE_MIN ? ARRAY_SIZE_MIN : (uint32_t)magazine_size;
     if (slot_bytes > 256 * PAGE_SIZE)
         return 4;
     if (slot_bytes > 32 * PAGE_SIZE)
@@ -274,8 +274,7 @@ static void spl_stop(void *running)
     instance_free(instance);
 }
 
-/* The tunable is clamped, as upstream's; but a run that was asked for 1000 must not have had 256.
- */
+/* Not clamped, as the tunable is: a run that was asked for 1000 must not have had 256. */
 static int spl_set_magazine_size(void *options, uint64_t size, bool resizing_asked,
                                  struct error *error)
 {

@@ -82,8 +82,13 @@ struct spl_counts {
 };
 
 struct cache {
-    /* Constant. */
+    /* Constant, as all up to the slab layer but for `emergency`. */
     struct cache_params params;
+    /*
+     * Emergency objects that exist, in the line that every free reads. Written under the lock;
+     * without it a free only asks whether there are any: who brings one sees at least that one.
+     */
+    _Atomic uint64_t emergency;
     size_t slot_bytes;    /* object and header, each rounded up to the alignment */
     size_t header_offset; /* from an object to its header */
     size_t first_offset;  /* from a slab to its first object */
@@ -93,12 +98,6 @@ struct cache {
     uint64_t grow_timeout_ns;
     struct work_queue *workers;      /* of all caches */
     struct binding_of_cache through; /* .cache: the cache below, of one that passes through */
-
-    /*
-     * Emergency objects that exist. Written under the lock; without it a free only asks whether
-     * there are any, and if it brings one it sees at least that one.
-     */
-    _Atomic uint64_t emergency;
 
     /* ---- slab layer: under the lock, but for the atomics ---- */
     struct lock lock __attribute__((aligned(CACHE_LINE)));
@@ -112,12 +111,13 @@ struct cache {
     /* Bits of the original's flags word; each 0 or 1. */
     _Atomic uint32_t growing;    /* one growth at a time: who sets it submits, the worker clears */
     _Atomic uint32_t deadlocked; /* changed under the lock only */
-    _Atomic uint32_t reaping;    /* partner: spl_cache_grow's wait */
+    _Atomic uint32_t reaping;    /* partner: the wait of who would grow */
     struct work growth;          /* in use while `growing` */
 
     /* ---- CPUs ---- */
-    struct cds_list_head link;  /* in the instance's list */
-    struct spl_array *arrays[]; /* [nr_cpus()], each on its CPU's node */
+    struct cds_list_head link; /* in the instance's list */
+    /* [nr_cpus()], each on its CPU's node; constant, so in a line of their own. */
+    struct spl_array *arrays[] __attribute__((aligned(CACHE_LINE)));
 };
 
 /* ---- slab layer; the caller holds no lock ---- */

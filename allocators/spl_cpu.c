@@ -8,18 +8,34 @@
 #include <errno.h>
 #include <string.h>
 
-#define COLD __attribute__((noinline, cold))
+#define NOINLINE __attribute__((noinline))
+#define COLD     __attribute__((noinline, cold))
 
 static inline struct spl_array *this_array(struct cache *cache)
 {
     return cache->arrays[cpu_id()];
 }
 
+static inline void *array_pop(struct spl_array *array)
+{
+    return array->objects[--array->avail];
+}
+
+static inline void array_push(struct spl_array *array, void *object)
+{
+    array->objects[array->avail++] = object;
+}
+
+static inline bool any_emergency(const struct cache *cache)
+{
+    return atomic_load_explicit(&cache->emergency, memory_order_relaxed) != 0;
+}
+
 /* ---- allocate ---- */
 
 /*
- * One slab more for a caller whose refill saw partial empty. 0: look again; an emergency object,
- * or a negative errno: there is none to be had.
+ * For a caller whose refill saw partial empty. 0: there is an emergency object, or none and it is
+ * worth while to look again; a negative errno: nothing is to be had.
  */
 static int grow(struct cache *cache, bool no_wait, uint64_t growths, void **object)
 {
@@ -84,31 +100,30 @@ static COLD void *alloc_slow(struct cache *cache, struct spl_array *array,
         if (object || (code && no_wait))
             return object;
         if (array->avail)
-            return array->objects[--array->avail];
+            return array_pop(array);
     } while (code == 0);
     return NULL;
 }
 
-/* The original ignores what a constructor returns. */
-static inline void construct(struct cache *cache, void *object)
+/* With a constructor, or an empty array. The original ignores what a constructor returns. */
+static NOINLINE void *alloc_rest(struct cache *cache, struct spl_array *array,
+                                 const struct request *request)
 {
     const struct cache_params *params = &cache->params;
+    void *object = array->avail ? array_pop(array) : alloc_slow(cache, array, request);
 
-    if (params->construct && object)
+    if (object && params->construct)
         params->construct(object, params->size, params->context);
+    return object;
 }
 
 void *spl_alloc(struct cache *cache, const struct request *request)
 {
     struct spl_array *array = this_array(cache);
-    void *object;
 
-    if (__builtin_expect(array->avail != 0, 1))
-        object = array->objects[--array->avail];
-    else
-        object = alloc_slow(cache, array, request);
-    construct(cache, object);
-    return object;
+    if (__builtin_expect(array->avail != 0 && !cache->params.construct, 1))
+        return array_pop(array);
+    return alloc_rest(cache, array, request);
 }
 
 /* ---- free ---- */
@@ -130,7 +145,7 @@ static COLD void free_slow(struct cache *cache, struct spl_array *array, void *o
         return;
     }
     flush(cache, array, array->refill);
-    array->objects[array->avail++] = object;
+    array_push(array, object);
     spl_slabs_reclaim(cache);
 }
 
@@ -144,20 +159,30 @@ static COLD bool emergency_free(struct cache *cache, void *object)
     return true;
 }
 
-void spl_free(struct cache *cache, void *object)
+/* With a destructor, emergency objects about, or a full array. */
+static NOINLINE void free_rest(struct cache *cache, struct spl_array *array, void *object)
 {
     const struct cache_params *params = &cache->params;
-    struct spl_array *array = this_array(cache);
 
     if (params->destruct)
         params->destruct(object, params->size, params->context);
-    if (__builtin_expect(atomic_load_explicit(&cache->emergency, memory_order_relaxed) != 0, 0) &&
-        emergency_free(cache, object))
+    if (any_emergency(cache) && emergency_free(cache, object))
         return;
-    if (__builtin_expect(array->avail < array->size, 1))
-        array->objects[array->avail++] = object;
+    if (array->avail < array->size)
+        array_push(array, object);
     else
         free_slow(cache, array, object);
+}
+
+void spl_free(struct cache *cache, void *object)
+{
+    struct spl_array *array = this_array(cache);
+
+    if (__builtin_expect(
+            array->avail < array->size && !any_emergency(cache) && !cache->params.destruct, 1))
+        array_push(array, object);
+    else
+        free_rest(cache, array, object);
 }
 
 /* ---- all CPUs ---- */

@@ -301,8 +301,7 @@ struct growth_wait {
     uint64_t growths;
 };
 
-/* Only success wakes, as in the original: whoever waits for a growth that fails waits to the end.
- */
+/* Only success wakes: whoever waits for a growth that fails waits to the end. */
 static bool growth_succeeded(void *argument)
 {
     const struct growth_wait *wait = argument;
