@@ -207,7 +207,7 @@ static void set_memory(json_t *record, const struct run_report *report)
     json_object_set_new(record, "late_populated_bytes",
                         json_integer((json_int_t)report->replay.pages.late_bytes));
     json_object_set_new(record, "reclaimed_page_bytes",
-                        json_integer((json_int_t)report->reclaimed_held_bytes));
+                        json_integer((json_int_t)report->reclaimed.held_bytes));
 }
 
 json_t *result_create(const struct run_config *config, const struct run_report *report,

@@ -191,7 +191,6 @@ static int design_run(const struct plan *plan, struct allocator_instance *instan
                       const struct run_config *config, struct run_report *report,
                       struct error *error)
 {
-    struct page_statistics pages;
     int code = allocator_start(instance, error);
 
     if (code)
@@ -201,8 +200,8 @@ static int design_run(const struct plan *plan, struct allocator_instance *instan
         return code;
     for (unsigned level = 1; level <= ALLOCATOR_RECLAIM_LEVELS; level++)
         allocator_reclaim(instance, level);
-    page_get_statistics(&pages);
-    report->reclaimed_held_bytes = pages.held_bytes;
+    grace_barrier();
+    page_get_statistics(&report->reclaimed);
     return allocator_stop(instance, error);
 }
 

@@ -54,7 +54,7 @@ struct run_report {
     bool bound;
     bool oversubscribed; /* workers share a CPU */
     unsigned nr_nodes;
-    size_t reclaimed_held_bytes; /* pages held after the caches were destroyed and all reclaimed */
+    struct page_statistics reclaimed; /* after the trace's caches were destroyed and all reclaimed */
 };
 
 /*
