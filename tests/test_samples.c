@@ -107,6 +107,9 @@ static void replay_verified(const struct plan *plan, const struct topology *host
 static void every_design_replays_every_sample(void **state)
 {
     static const unsigned threads[] = {1, 2, 8}; /* 8: four copies, more threads than CPUs */
+    /* Under valgrind a whole pass of everything would take an hour. */
+    const char *wrapper = getenv("TEST_WRAPPER");
+    uint64_t max_events = wrapper && *wrapper ? 20000 : 0;
     struct topology *host;
     size_t count;
     const struct allocator *const *all = allocator_all(&count);
@@ -115,13 +118,13 @@ static void every_design_replays_every_sample(void **state)
     assert_int_equal(topology_create_host(&host, NULL), 0);
     for (size_t i = 0; i < SAMPLES; i++) {
         for (size_t j = 0; j < sizeof threads / sizeof threads[0]; j++) {
-            const struct plan_config config = {.workers = threads[j]};
+            const struct plan_config config = {.workers = threads[j], .max_events = max_events};
             struct error error = {""};
             struct plan *plan;
 
             assert_int_equal(plan_create(samples[i].path, &config, &plan, &error), 0);
             /* What crosses streams in the trace crosses workers, one to a stream. */
-            if (threads[j] > 1)
+            if (threads[j] > 1 && !max_events)
                 assert_int_equal(plan->remote_frees - plan->implied_remote_frees,
                                  samples[i].cross_stream_frees);
             for (size_t k = 0; k < count; k++)
