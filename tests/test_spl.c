@@ -1092,18 +1092,6 @@ static void what_was_never_had_cannot_be_freed(void **state)
 
 /* ---- passing through ---- */
 
-static bool slabifier_is_there(void)
-{
-    size_t count;
-    const struct allocator *const *designs = allocator_all(&count);
-
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(designs[i]->name, "slabifier") == 0)
-            return true;
-    }
-    return false;
-}
-
 static void small_objects_pass_through_to_the_slabifier(void **state)
 {
     struct tally tally = {0};
@@ -1116,8 +1104,6 @@ static void small_objects_pass_through_to_the_slabifier(void **state)
     struct error error;
 
     (void)state;
-    if (!slabifier_is_there())
-        skip();
     scene_open(2, 0, "spl", "slab_limit=256", NULL);
     cache = scene_cache_of(&params);
     large = scene_cache(257, 8);
@@ -1141,25 +1127,6 @@ static void small_objects_pass_through_to_the_slabifier(void **state)
     fixture_become(0);
     allocator_reclaim(scene, 2);
     scene_close();
-}
-
-static void without_the_slabifier_a_slab_limit_is_refused(void **state)
-{
-    struct allocator_instance *instance;
-    struct error error;
-
-    (void)state;
-    if (slabifier_is_there())
-        skip();
-    fixture_start(1, 0);
-    assert_int_equal(allocator_create("spl", &instance, &error), 0);
-    assert_int_equal(allocator_set(instance, "slab_limit", "16K", &error), 0);
-    assert_int_equal(allocator_start(instance, &error), -ENOENT);
-    assert_non_null(strstr(error.text, "slab_limit"));
-    assert_non_null(strstr(error.text, "'slabifier'"));
-    allocator_destroy(instance);
-    assert_int_equal(fixture_held_bytes(), 0);
-    fixture_stop();
 }
 
 /* ---- threads ---- */
@@ -1272,7 +1239,6 @@ int main(void)
         cmocka_unit_test(a_cache_that_is_growing_can_be_destroyed),
         cmocka_unit_test(what_was_never_had_cannot_be_freed),
         cmocka_unit_test(small_objects_pass_through_to_the_slabifier),
-        cmocka_unit_test(without_the_slabifier_a_slab_limit_is_refused),
         cmocka_unit_test(threads_exchange_objects),
         cmocka_unit_test(threads_exchange_objects_while_growth_is_always_late),
         cmocka_unit_test(threads_exchange_type_safe_objects),
