@@ -2,6 +2,7 @@
 /* The program: finds the command and runs it. */
 #include "sim/error.h"
 #include "tools/command.h"
+#include "traces/outfile.h"
 #include "version.h"
 
 #include <argp.h>
@@ -37,6 +38,7 @@ static int run_command(const struct command *command, int argc, char **argv)
     snprintf(name, sizeof name, "slablab %s", command->name);
     argv[0] = name;
     argp_err_exit_status = STATUS_USAGE;
+    outfile_unlink_on_signals();
     return command->run(argc, argv);
 }
 
