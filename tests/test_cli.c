@@ -275,6 +275,122 @@ static void unknown_names_and_values_are_refused_with_what_there_is(void **state
     assert_refused("0 is outside");
 }
 
+static void auto_and_nothing_are_refused_where_they_mean_nothing(void **state)
+{
+    (void)state;
+    run("replay " HACKBENCH " -a null --stream 0,auto");
+    assert_refused("auto");
+    run("replay " HACKBENCH " -a null --events auto");
+    assert_refused("auto");
+    run("replay " HACKBENCH " -a null --memory-limit 0");
+    assert_refused("--memory-limit");
+    run("replay " HACKBENCH " -a null --memory-limit 0K");
+    assert_refused("--memory-limit");
+}
+
+static void a_magazine_size_and_a_setting_may_not_disagree(void **state)
+{
+    (void)state;
+    run("replay " HACKBENCH " -a magazine --magazine-size 3 --set magazine.magazine_size=5");
+    assert_refused("magazine_size");
+    run("replay " HACKBENCH " -a magazine --magazine-size 2,64 --set magazine.magazine_max=16");
+    assert_refused("magazine_max");
+    run("replay " HACKBENCH " -a magazine --magazine-size 5 --set magazine.magazine_size=5 "
+        "--set magazine.resize=on -t 1 --loops 1 --cold --json -");
+    assert_status(0);
+    assert_non_null(strstr(last.output, "\"magazine_size\":5"));
+    assert_non_null(strstr(last.output, "\"resize\":\"on\""));
+    run("replay " HACKBENCH " -a magazine --magazine-size 5 -t 1 --loops 1 --cold --json -");
+    assert_non_null(strstr(last.output, "\"resize\":\"off\""));
+}
+
+/* Nothing has run: no record, and no table. */
+static void assert_nothing_ran(const char *words)
+{
+    assert_refused(words);
+    assert_string_equal(last.output, "");
+}
+
+static void what_cannot_run_is_refused_before_the_first_run(void **state)
+{
+    (void)state;
+    run("replay " HACKBENCH " -a null,malloc:libnonsense.so --json -");
+    assert_nothing_ran("libnonsense.so");
+    run("replay " HACKBENCH " -a null,magazine --set magazine.magazine_size=60 "
+        "--set magazine.magazine_max=50 --json -");
+    assert_nothing_ran("magazine_max");
+    run("replay " HACKBENCH " -a null -t 1,3 --oversubscribe --json -");
+    assert_nothing_ran("3 threads");
+    run("replay " HACKBENCH " -a null -t 1,2 --bind cpus:0 --json -");
+    assert_nothing_ran("the binding allows 1");
+}
+
+/* How often `words` occur in what was said. */
+static unsigned times_said(const char *words)
+{
+    unsigned count = 0;
+
+    for (const char *at = last.messages; (at = strstr(at, words)); at++)
+        count++;
+    return count;
+}
+
+static void a_message_names_its_allocator_once(void **state)
+{
+    (void)state;
+    run("replay " HACKBENCH " -a malloc:libnonsense.so");
+    assert_int_equal(times_said("malloc:libnonsense.so"), 1);
+    run("replay " HACKBENCH " -a magazine --memory-limit 64K -t 1 --loops 1 --cold");
+    assert_int_equal(last.status, 1);
+    assert_int_equal(times_said("magazine: "), 1);
+}
+
+static void runs_that_are_done_are_kept_when_a_later_one_fails(void **state)
+{
+    char path[128], *records;
+
+    (void)state;
+    run("replay " HACKBENCH " -a malloc:libc,magazine --memory-limit 64K -t 1 --loops 1 --cold "
+        "--json @/kept.jsonl");
+    assert_status(1);
+    assert_non_null(strstr(last.output, "malloc:libc"));
+    assert_non_null(strstr(last.messages, "1 of 2"));
+    snprintf(path, sizeof path, "%s/kept.jsonl", folder);
+    records = read_file(path);
+    assert_non_null(strstr(records, "\"allocator\":\"malloc:libc\""));
+    assert_null(strstr(records, "\"allocator\":\"magazine\""));
+    free(records);
+}
+
+static void automatic_threads_fit_binding_and_streams(void **state)
+{
+    (void)state;
+    run("replay " HACKBENCH " -a null --bind cpus:0 --loops 1 --cold --json -");
+    assert_status(0);
+    assert_non_null(strstr(last.output, "\"threads\":1,"));
+    run("replay " HACKBENCH " -a null --bind cpus:0 --replicas auto --loops 1 --cold --json -");
+    assert_status(0);
+    assert_non_null(strstr(last.output, "\"threads\":1,"));
+    run("replay " HACKBENCH " -a null --bind cpus:0,0,0,0,0 --oversubscribe --replicas 2 --loops 1 "
+        "--cold --json -");
+    assert_non_null(strstr(last.output, "\"threads\":4,"));
+    /* What `auto` comes to is not run twice. */
+    run("replay " HACKBENCH " -a null -t 1,auto --bind cpus:0 --loops 1 --cold --json -");
+    assert_status(0);
+    assert_ptr_equal(strchr(last.output, '\n'), strrchr(last.output, '\n'));
+}
+
+static void the_table_says_what_it_made_of_repetitions(void **state)
+{
+    (void)state;
+    run("replay " HACKBENCH " -a null -t 1 --loops 1 --cold --repeat 3");
+    assert_status(0);
+    assert_non_null(strstr(last.output, "medians of the repetitions"));
+    assert_non_null(strstr(last.output, " - "));
+    run("replay " HACKBENCH " -a null -t 1 --loops 1 --cold");
+    assert_null(strstr(last.output, "repetitions"));
+}
+
 static void too_many_threads_are_refused_unless_said(void **state)
 {
     (void)state;
@@ -501,6 +617,13 @@ int main(void)
         cmocka_unit_test(what_is_no_trace_is_refused),
         cmocka_unit_test(a_damaged_trace_is_refused_with_its_place),
         cmocka_unit_test(unknown_names_and_values_are_refused_with_what_there_is),
+        cmocka_unit_test(auto_and_nothing_are_refused_where_they_mean_nothing),
+        cmocka_unit_test(a_magazine_size_and_a_setting_may_not_disagree),
+        cmocka_unit_test(what_cannot_run_is_refused_before_the_first_run),
+        cmocka_unit_test(a_message_names_its_allocator_once),
+        cmocka_unit_test(runs_that_are_done_are_kept_when_a_later_one_fails),
+        cmocka_unit_test(automatic_threads_fit_binding_and_streams),
+        cmocka_unit_test(the_table_says_what_it_made_of_repetitions),
         cmocka_unit_test(too_many_threads_are_refused_unless_said),
         cmocka_unit_test(an_unwritable_output_leaves_nothing),
         cmocka_unit_test(a_record_has_the_keys_that_others_rely_on),

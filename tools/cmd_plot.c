@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * slablab plot: the standard pictures of a sweep. For each picture DIR/plots gets the data, a script
- * that `gnuplot NAME.gp` there runs again, and the picture itself.
+ * slablab plot: the standard pictures of a sweep. For each picture DIR/plots gets the data, a
+ * script that `gnuplot NAME.gp` there runs again, and the picture itself.
  */
 #include "sim/error.h"
 #include "tools/child.h"
@@ -53,13 +53,18 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 }
 
 static const struct argp argp = {
-    option_table, parse_option, "DIR",
-    "Draws the sweep in DIR with gnuplot: throughput and memory over magazine size, throughput over "
+    option_table,
+    parse_option,
+    "DIR",
+    "Draws the sweep in DIR with gnuplot: throughput and memory over magazine size, throughput "
+    "over "
     "threads. Pictures, data and scripts go to DIR/plots.\v"
     "Example:\n"
     "  slablab sweep hackbench.slt --magazine-size 2..62 -t 1,2 -o out && slablab plot out\n\n"
     "To change a picture, edit its .gp or .dat in DIR/plots and run gnuplot there.",
-    NULL, NULL, NULL};
+    NULL,
+    NULL,
+    NULL};
 
 /* The folder with our gnuplot scripts: beside the sources, or where they were installed. */
 static int scripts_find(char **folder, struct error *error)

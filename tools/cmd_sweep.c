@@ -92,17 +92,23 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 static const struct argp_child children[] = {{&replay_options_argp, 0, NULL, 0}, {0}};
 
 static const struct argp argp = {
-    option_table, parse_option, "TRACE... -o DIR",
+    option_table,
+    parse_option,
+    "TRACE... -o DIR",
     "Runs every combination of traces, allocators, magazine sizes and threads, REPEATS times, "
     "shuffled by the seed, each in a process of its own. Results go to DIR/" RUNS_FILE_NAME
     ", a line a run.\v"
     "Examples:\n"
-    "  slablab sweep hackbench.slt -a magazine,bufctl,null --magazine-size 2..62 -t 1,2 -n 3 -o out\n"
+    "  slablab sweep hackbench.slt -a magazine,bufctl,null --magazine-size 2..62 -t 1,2 -n 3 -o "
+    "out\n"
     "  slablab sweep traces/samples/*.slt -a magazine,malloc:libc -o out --resume\n"
     "  slablab plot out\n\n"
-    "A sweep that was killed loses at most the run in flight; --resume goes on with the rest. A run "
+    "A sweep that was killed loses at most the run in flight; --resume goes on with the rest. A "
+    "run "
     "that fails is noted in the results with what it said, and the sweep goes on.",
-    children, NULL, NULL};
+    children,
+    NULL,
+    NULL};
 
 /* ---- what to run ---- */
 
@@ -196,9 +202,9 @@ static int results_open(struct sweep *sweep, struct error *error)
         if (arguments->resume)
             code = runs_file_read(arguments->folder, mark_done, sweep, &whole, error);
         else
-            code = error_set(error, EEXIST,
-                             "%s is there already: --resume goes on with it; or name another folder",
-                             path);
+            code = error_set(
+                error, EEXIST,
+                "%s is there already: --resume goes on with it; or name another folder", path);
     }
     free(path);
     if (code)
@@ -212,8 +218,8 @@ static int results_open(struct sweep *sweep, struct error *error)
 /* Options that the sweep spells out for each run itself. */
 static bool option_is_cells(const char *given)
 {
-    static const char *const names[] = {"--allocators=", "--threads=", "--magazine-size=",
-                                        "--set="};
+    static const char *const names[] = {
+        "--allocators=", "--threads=", "--magazine-size=", "--set="};
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strncmp(given, names[i], strlen(names[i])) == 0)
@@ -245,8 +251,8 @@ static int run_command(const struct sweep *sweep, const struct run *run, struct 
     if (code == 0 && cell->threads)
         code = word_list_add(words, "--threads=%u", cell->threads);
     if (code == 0 && cell->magazine_size)
-        code = word_list_add(words, "--magazine-size=%llu",
-                             (unsigned long long)cell->magazine_size);
+        code =
+            word_list_add(words, "--magazine-size=%llu", (unsigned long long)cell->magazine_size);
     return code ?: word_list_add(words, "--json=-") ?: word_list_add(words, "--")
                 ?: word_list_add(words, "%s", run->trace);
 }

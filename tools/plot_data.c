@@ -183,7 +183,8 @@ static void over_magazine_rows(const struct series *series, const struct picture
 
 /* ---- over threads ---- */
 
-/* A sweep over sizes would give too many curves: the smallest and the largest size of each design. */
+/* A sweep over sizes would give too many curves: the smallest and the largest size of each design.
+ */
 static bool over_threads_wants(const struct series *series, const struct picture *picture,
                                const struct point *point)
 {
