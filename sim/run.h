@@ -68,8 +68,8 @@ int run_allocator_create(const struct run_config *config, struct allocator_insta
 
 /*
  * Runs `plan` as `config` says on `topology`. Errors: those of run_allocator_create, -EINVAL and
- * -ERANGE for what the user asked wrongly, -EAGAIN when a malloc
- * library wants a process started anew (see allocators/malloc.c), others when the run failed.
+ * -ERANGE for what the user asked wrongly, -EAGAIN when a malloc library wants a process started
+ * anew (see allocators/malloc.c), others when the run failed.
  */
 int run_execute(const struct plan *plan, const struct topology *topology,
                 const struct run_config *config, struct run_report *report, struct error *error);

@@ -103,13 +103,13 @@ static const struct argp argp = {
     "shuffled by the seed, each in a process of its own. Results go to DIR/" RUNS_FILE_NAME
     ", a line a run.\v"
     "Examples:\n"
-    "  slablab sweep hackbench.slt -a magazine,bufctl,null --magazine-size 2..62 -t 1,2 -n 3 -o "
-    "out\n"
-    "  slablab sweep traces/samples/*.slt -a magazine,malloc:libc -o out --resume\n"
+    "  slablab sweep hackbench.slt -a magazine,bufctl,null --magazine-size 2..62 -t 1,2 -o out\n"
+    "  slablab sweep traces/samples/*.slt -a magazine,malloc:libc -n 5 -o out --resume\n"
     "  slablab plot out\n\n"
-    "A sweep that was killed loses at most the run in flight; --resume goes on with the rest. A "
-    "run "
-    "that fails is noted in the results with what it said, and the sweep goes on.",
+    "A sweep that was killed loses at most the run in flight; --resume goes on with the rest, "
+    "given the same options and traces, which are in DIR/" SWEEP_FILE_NAME ". A run that fails is "
+    "noted in the results with what it said, and the sweep goes on; --resume tries it again. The "
+    "status is 1 as long as some run has no valid result.",
     children,
     NULL,
     NULL};

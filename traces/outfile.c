@@ -21,9 +21,9 @@
 
 /*
  * Names of the temporary files that are being written. Copies, since a handler may run on any
- * thread while the owner frees its own. `used` is set last when a name comes in and cleared before
- * it goes; whoever changes it blocks signals_of_death, so that the handler never sees a file of
- * this thread's without its name here.
+ * thread while the owner frees its own. `used` is set last when a name comes in; from before the
+ * file is made until then signals_of_death are blocked, so that the handler never misses a file of
+ * the thread it runs on. A name goes once there is no such file any more.
  */
 static struct {
     _Atomic bool used; /* released by unfinished_add, acquired by die_cleanly */
