@@ -288,6 +288,21 @@ static int deal_make(const struct topology *topology, const struct binding *bind
     return 0;
 }
 
+int topology_nr_dealt(const struct topology *topology, const struct binding *binding,
+                      bool oversubscribe, unsigned *count, struct error *error)
+{
+    size_t most = topology_nr_cpus(topology) + binding->nr_os_cpus;
+    struct deal deal = {calloc(most, sizeof *deal.cpus), 0};
+    int rc;
+
+    if (!deal.cpus)
+        return error_set(error, ENOMEM, "counting the CPUs of a binding: no memory");
+    rc = deal_make(topology, binding, oversubscribe, &deal, error);
+    *count = deal.count;
+    free(deal.cpus);
+    return rc;
+}
+
 int topology_place(const struct topology *topology, const struct binding *binding, unsigned workers,
                    bool oversubscribe, unsigned *cpus, struct error *error)
 {

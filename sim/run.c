@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /*
@@ -137,18 +138,54 @@ static bool needs_memory(const struct allocator_instance *instance)
     return !design->external && !design->harness;
 }
 
-static int allocator_prepare(const struct run_config *config, struct allocator_instance **result,
-                             struct error *error)
+/* Value of a set tunable, as text; long ones (only strings are) compare by their beginning. */
+struct set_value {
+    char text[64];
+};
+
+/*
+ * The size comes last, since what it does (switching resizing off) depends on the settings, but it
+ * may not undo one: then the run would not be what one of the two said.
+ */
+static int magazine_size_apply(const struct run_config *config, struct allocator_instance *instance,
+                               struct error *error)
+{
+    struct set_value *before = calloc(config->nr_settings + 1, sizeof *before);
+    int code;
+
+    if (!before)
+        return error_set(error, ENOMEM, "no memory for settings");
+    for (size_t i = 0; i < config->nr_settings; i++)
+        allocator_get(instance, config->settings[i].key, before[i].text, sizeof before[i].text);
+    code = allocator_set_magazine_size(instance, config->magazine_size, error);
+    for (size_t i = 0; code == 0 && i < config->nr_settings; i++) {
+        const char *key = config->settings[i].key;
+        struct set_value now = {""};
+
+        allocator_get(instance, key, now.text, sizeof now.text);
+        if (strcmp(before[i].text, now.text) != 0)
+            code = error_set(error, EINVAL,
+                             "%s: a magazine size of %llu makes %s %s, but it was set to %s: ask "
+                             "for one of the two",
+                             config->allocator, (unsigned long long)config->magazine_size, key,
+                             now.text, before[i].text);
+    }
+    free(before);
+    return code;
+}
+
+int run_allocator_create(const struct run_config *config, struct allocator_instance **result,
+                         struct error *error)
 {
     struct allocator_instance *instance;
     int code = allocator_create(config->allocator, &instance, error);
 
     if (code)
         return code;
-    if (config->magazine_size)
-        code = allocator_set_magazine_size(instance, config->magazine_size, error);
     for (size_t i = 0; code == 0 && i < config->nr_settings; i++)
         code = allocator_set(instance, config->settings[i].key, config->settings[i].value, error);
+    if (code == 0 && config->magazine_size)
+        code = magazine_size_apply(config, instance, error);
     if (code)
         allocator_destroy(instance);
     else
@@ -213,7 +250,7 @@ int run_execute(const struct plan *plan, const struct topology *topology,
     int code;
 
     *report = (struct run_report){.nr_nodes = topology_nr_nodes(topology)};
-    code = allocator_prepare(config, &instance, error);
+    code = run_allocator_create(config, &instance, error);
     if (code)
         return code;
     report->external = allocator_design(instance)->external;

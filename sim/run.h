@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct allocator_instance;
 struct binding;
 struct error;
 struct topology;
@@ -58,9 +59,18 @@ struct run_report {
 };
 
 /*
- * Runs `plan` as `config` says on `topology`. Errors: -EINVAL and -ERANGE for what the user asked
- * wrongly, -ENOTSUP when a magazine size was asked of a design that has none, -EAGAIN when a malloc
- * library wants a process started anew (see allocators/malloc.c), others when the run failed.
+ * The configuration's design with its settings and magazine size, not yet started; to be destroyed
+ * with allocator_destroy. Errors: those of allocator_create and allocator_set; -ENOTSUP when a
+ * magazine size was asked of a design that has none; -EINVAL when the size wants another value of a
+ * tunable than a setting does.
+ */
+int run_allocator_create(const struct run_config *config, struct allocator_instance **instance,
+                         struct error *error);
+
+/*
+ * Runs `plan` as `config` says on `topology`. Errors: those of run_allocator_create, -EINVAL and
+ * -ERANGE for what the user asked wrongly, -EAGAIN when a malloc library wants a process started
+ * anew (see allocators/malloc.c), others when the run failed.
  */
 int run_execute(const struct plan *plan, const struct topology *topology,
                 const struct run_config *config, struct run_report *report, struct error *error);

@@ -83,6 +83,13 @@ int topology_place(const struct topology *topology, const struct binding *bindin
                    bool oversubscribe, unsigned *cpus, struct error *error);
 
 /*
+ * How many workers get a CPU of their own: CPUs that the binding deals before it begins again (one
+ * that a list names twice is two). Errors as topology_place, -E2BIG apart.
+ */
+int topology_nr_dealt(const struct topology *topology, const struct binding *binding,
+                      bool oversubscribe, unsigned *count, struct error *error);
+
+/*
  * Binds the calling thread and asks the system whether it is so: -ENOSYS when the topology is not
  * this system, -EIO when the binding did not hold.
  */

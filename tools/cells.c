@@ -61,27 +61,44 @@ static int check_settings_used(const struct replay_options *options, const char 
     return 0;
 }
 
+int cell_instance(const struct replay_options *options, const struct cell *cell,
+                  struct allocator_instance **instance, struct error *error)
+{
+    struct run_setting *settings;
+    struct run_config config;
+    int code = cell_config(options, cell, &config, &settings, error);
+
+    if (code)
+        return code;
+    code = run_allocator_create(&config, instance, error);
+    free(settings);
+    return code;
+}
+
+/* A name that is given twice is one. */
+static bool cells_have(const struct cell_list *list, const struct cell *cell)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct cell *other = &list->cells[i];
+
+        if (strcmp(other->allocator, cell->allocator) == 0 &&
+            other->magazine_size == cell->magazine_size && other->threads == cell->threads)
+            return true;
+    }
+    return false;
+}
+
 /* Tries the cell's size and settings on an instance that is never started. */
 static int cell_try(const struct replay_options *options, const struct cell *cell,
                     struct error *error)
 {
     struct allocator_instance *instance;
-    struct run_setting *settings;
-    struct run_config config;
-    int code = allocator_create(cell->allocator, &instance, error);
+    int code = cell_instance(options, cell, &instance, error);
 
     if (code)
         return code;
-    code = cell_config(options, cell, &config, &settings, error);
-    if (code == 0) {
-        if (cell->magazine_size)
-            code = allocator_set_magazine_size(instance, cell->magazine_size, error);
-        for (size_t i = 0; code == 0 && i < config.nr_settings; i++)
-            code = allocator_set(instance, settings[i].key, settings[i].value, error);
-        free(settings);
-    }
     allocator_destroy(instance);
-    return code;
+    return 0;
 }
 
 static int add_design(const struct replay_options *options, const char *name, unsigned threads,
@@ -100,7 +117,7 @@ static int add_design(const struct replay_options *options, const char *name, un
     for (size_t i = 0; code == 0 && (i < sizes || (i == 0 && sizes == 0)); i++) {
         cell.magazine_size = sizes ? options->magazine_sizes.numbers[i] : 0;
         code = cell_try(options, &cell, error);
-        if (code == 0)
+        if (code == 0 && !cells_have(list, &cell))
             code = cells_add(list, &cell, error);
     }
     return code;
@@ -120,8 +137,7 @@ static size_t default_names(const char **names, size_t capacity)
     return used;
 }
 
-int cells_create(const struct replay_options *options, struct cell_list *cells,
-                 struct error *error)
+int cells_create(const struct replay_options *options, struct cell_list *cells, struct error *error)
 {
     const char *defaults[64];
     const char *const *names = (const char *const *)options->allocators.words;
@@ -136,8 +152,7 @@ int cells_create(const struct replay_options *options, struct cell_list *cells,
     }
     code = check_settings_used(options, names, nr_names, error);
     for (size_t i = 0; i < options->threads.count + automatic; i++) {
-        unsigned threads =
-            i < options->threads.count ? (unsigned)options->threads.numbers[i] : 0;
+        unsigned threads = i < options->threads.count ? (unsigned)options->threads.numbers[i] : 0;
 
         for (size_t j = 0; code == 0 && j < nr_names; j++)
             code = add_design(options, names[j], threads, cells, error);

@@ -8,8 +8,8 @@
 struct error;
 
 struct child_result {
-    int status;     /* exit status, or 128 + signal */
-    char *output;   /* what it wrote to standard output; owned: child_result_cleanup */
+    int status;   /* exit status, or 128 + signal */
+    char *output; /* what it wrote to standard output; owned: child_result_cleanup */
     size_t output_size;
     char *messages; /* standard error, as much as fits in 64 KiB */
 };

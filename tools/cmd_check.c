@@ -27,13 +27,17 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 }
 
 static const struct argp argp = {
-    NULL, parse_option, "TRACE",
+    NULL,
+    parse_option,
+    "TRACE",
     "Reads all of TRACE (- is standard input) and checks every checksum and every rule of the "
     "format: frees are of live objects, time does not run backwards, caches exist.\v"
     "Example:\n"
     "  slablab check traces/samples/gcc.slt\n\n"
     "Exit status 0: it keeps them all; 2: it does not, and the message names the place.",
-    NULL, NULL, NULL};
+    NULL,
+    NULL,
+    NULL};
 
 int cmd_check(int argc, char **argv)
 {

@@ -62,15 +62,21 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 }
 
 static const struct argp argp = {
-    option_table, parse_option, "INPUT -o OUT.slt",
-    "Turns a recording into a trace. INPUT (- is standard input) may be compressed (.zst, .gz, .xz, "
+    option_table,
+    parse_option,
+    "INPUT -o OUT.slt",
+    "Turns a recording into a trace. INPUT (- is standard input) may be compressed (.zst, .gz, "
+    ".xz, "
     ".zip). What the recording lost is mended where it can be, counted by cause, and said.\v"
     "Examples:\n"
-    "  perf record -a -e kmem:kmalloc,kmem:kfree,kmem:kmem_cache_alloc,kmem:kmem_cache_free -- make\n"
+    "  perf record -a -e kmem:kmalloc,kmem:kfree,kmem:kmem_cache_alloc,kmem:kmem_cache_free -- "
+    "make\n"
     "  perf script | slablab import - -o make.slt\n"
     "  slablab import hackbench.perf-script.txt.zst -o hackbench.slt\n\n"
     "`slablab list importers` lists the formats.",
-    NULL, NULL, NULL};
+    NULL,
+    NULL,
+    NULL};
 
 static void show_progress(void *context, uint64_t bytes)
 {

@@ -45,14 +45,18 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 }
 
 static const struct argp argp = {
-    option_table, parse_option, "TRACE",
+    option_table,
+    parse_option,
+    "TRACE",
     "Says what is in TRACE (- is standard input): streams, events, caches, the live set, and what "
     "the importer had to mend.\v"
     "Examples:\n"
     "  slablab info traces/samples/hackbench.slt\n"
     "  slablab info --json hackbench.slt | jq '.caches[] | select(.allocs > 1000) | .name'\n\n"
     "Counts are of what was recorded; events in the file include those that the importer inserted.",
-    NULL, NULL, NULL};
+    NULL,
+    NULL,
+    NULL};
 
 /* Busiest first; name breaks ties. */
 static int compare_caches(const void *a, const void *b)
@@ -151,8 +155,9 @@ static void print_caches(const struct trace_summary *summary)
     if (summary->nr_caches > CACHES_SHOWN)
         printf("... and %zu more (--json has all)\n", summary->nr_caches - CACHES_SHOWN);
     if (merged)
-        printf("* several caches of the recorded kernel under one name (merged): it freed objects "
-               "of\n  this cache under another's name; boot with slab_nomerge to tell them apart\n");
+        printf(
+            "* several caches of the recorded kernel under one name (merged): it freed objects "
+            "of\n  this cache under another's name; boot with slab_nomerge to tell them apart\n");
 }
 
 static void print_text(const char *trace, const struct trace_summary *summary)
@@ -161,12 +166,13 @@ static void print_text(const char *trace, const struct trace_summary *summary)
     printf("  %llu streams, %llu events over %.3f s; digest %s\n",
            (unsigned long long)summary->streams, (unsigned long long)summary->events,
            (double)summary->duration_ns * 1e-9, summary->digest);
-    printf("  recorded: %llu allocs, %llu frees, of these %llu from another stream than the alloc\n",
-           (unsigned long long)summary->allocs, (unsigned long long)summary->frees,
-           (unsigned long long)summary->cross_stream_frees);
+    printf(
+        "  recorded: %llu allocs, %llu frees, of these %llu from another stream than the alloc\n",
+        (unsigned long long)summary->allocs, (unsigned long long)summary->frees,
+        (unsigned long long)summary->cross_stream_frees);
     printf("  live: %llu objects at the peak (%.1f KiB requested), %llu at the end\n",
-           (unsigned long long)summary->peak_live_objects,
-           (double)summary->peak_live_bytes / 1024, (unsigned long long)summary->live_at_end);
+           (unsigned long long)summary->peak_live_objects, (double)summary->peak_live_bytes / 1024,
+           (unsigned long long)summary->live_at_end);
     printf("  requested %llu bytes in all; the recorded allocator gave %llu",
            (unsigned long long)summary->requested_bytes,
            (unsigned long long)summary->recorded_bytes);

@@ -27,9 +27,9 @@ static json_t *list_allocators(void)
 
     for (size_t i = 0; i < count; i++)
         json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:b}", "name", all[i]->name,
-                                              "summary", all[i]->summary, "source",
-                                              all[i]->source, "layers", all[i]->layers,
-                                              "magazine_size", all[i]->set_magazine_size != NULL));
+                                              "summary", all[i]->summary, "source", all[i]->source,
+                                              "layers", all[i]->layers, "magazine_size",
+                                              all[i]->set_magazine_size != NULL));
     return list;
 }
 
@@ -76,10 +76,10 @@ static json_t *list_tunables(void)
             continue;
         for (const struct tunable *tunable = all[i]->tunables; tunable->key; tunable++) {
             char value[64];
-            json_t *object = json_pack(
-                "{s:o, s:s, s:s}", "name", json_sprintf("%s.%s", all[i]->name, tunable->key),
-                "default", allocator_get(instance, tunable->key, value, sizeof value), "summary",
-                tunable->summary);
+            json_t *object = json_pack("{s:o, s:s, s:s}", "name",
+                                       json_sprintf("%s.%s", all[i]->name, tunable->key), "default",
+                                       allocator_get(instance, tunable->key, value, sizeof value),
+                                       "summary", tunable->summary);
 
             describe_values(tunable, object);
             json_array_append_new(list, object);
@@ -94,8 +94,8 @@ static json_t *list_locks(void)
     json_t *list = json_array();
 
     for (enum lock_kind kind = 0; lock_kind_name(kind); kind++)
-        json_array_append_new(list, json_pack("{s:s, s:s}", "name", lock_kind_name(kind),
-                                              "summary", lock_kind_summary(kind)));
+        json_array_append_new(list, json_pack("{s:s, s:s}", "name", lock_kind_name(kind), "summary",
+                                              lock_kind_summary(kind)));
     return list;
 }
 
@@ -106,8 +106,8 @@ static json_t *list_machines(void)
 
     if (topology_create_host(&host, NULL) != 0)
         return list;
-    json_array_append_new(list, json_pack("{s:s, s:s}", "name", "host", "summary",
-                                          topology_describe(host)));
+    json_array_append_new(
+        list, json_pack("{s:s, s:s}", "name", "host", "summary", topology_describe(host)));
     topology_destroy(host);
     return list;
 }
@@ -119,8 +119,8 @@ static json_t *list_importers(void)
     const struct importer *all = import_all(&count);
 
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(list, json_pack("{s:s, s:s}", "name", all[i].name, "summary",
-                                              all[i].summary));
+        json_array_append_new(
+            list, json_pack("{s:s, s:s}", "name", all[i].name, "summary", all[i].summary));
     return list;
 }
 
@@ -128,13 +128,12 @@ static const struct {
     const char *what;
     json_t *(*list)(void);
 } lists[] = {
-    {"allocators", list_allocators}, {"tunables", list_tunables}, {"locks", list_locks},
+    {"allocators", list_allocators}, {"tunables", list_tunables},   {"locks", list_locks},
     {"machines", list_machines},     {"importers", list_importers},
 };
 #define LISTS (sizeof lists / sizeof lists[0])
 
-static const struct argp_option option_table[] = {
-    {"json", KEY_JSON, NULL, 0, "as JSON", 0}, {0}};
+static const struct argp_option option_table[] = {{"json", KEY_JSON, NULL, 0, "as JSON", 0}, {0}};
 
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
@@ -152,21 +151,25 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
                 arguments->what = text;
         }
         if (!arguments->what)
-            argp_error(state, "no list of '%s'; there are: allocators, tunables, locks, machines, "
-                              "importers",
+            argp_error(state,
+                       "no list of '%s'; there are: allocators, tunables, locks, machines, "
+                       "importers",
                        text);
         return 0;
     }
     return ARGP_ERR_UNKNOWN;
 }
 
-static const struct argp argp = {
-    option_table, parse_option, "[allocators|tunables|locks|machines|importers]",
-    "Lists what there is; without an argument, all of it.\v"
-    "Examples:\n"
-    "  slablab list allocators\n"
-    "  slablab list tunables --json",
-    NULL, NULL, NULL};
+static const struct argp argp = {option_table,
+                                 parse_option,
+                                 "[allocators|tunables|locks|machines|importers]",
+                                 "Lists what there is; without an argument, all of it.\v"
+                                 "Examples:\n"
+                                 "  slablab list allocators\n"
+                                 "  slablab list tunables --json",
+                                 NULL,
+                                 NULL,
+                                 NULL};
 
 static void print_list(const char *what, const json_t *list)
 {
@@ -175,10 +178,12 @@ static void print_list(const char *what, const json_t *list)
     size_t i;
 
     printf("%s\n", what);
-    json_array_foreach(list, i, entry) {
+    json_array_foreach(list, i, entry)
+    {
         printf("  %-28s %s\n", json_string_value(json_object_get(entry, "name")),
                json_string_value(json_object_get(entry, "summary")));
-        json_object_foreach((json_t *)entry, key, value) {
+        json_object_foreach((json_t *)entry, key, value)
+        {
             if (strcmp(key, "name") != 0 && strcmp(key, "summary") != 0 && json_is_string(value))
                 printf("  %-28s   %s: %s\n", "", key, json_string_value(value));
         }

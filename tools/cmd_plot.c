@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * slablab plot: the standard pictures of a sweep. For each picture DIR/plots gets the data, a script
- * that `gnuplot NAME.gp` there runs again, and the picture itself.
+ * slablab plot: the standard pictures of a sweep. For each picture DIR/plots gets the data, a
+ * script that `gnuplot NAME.gp` there runs again, and the picture itself.
  */
 #include "sim/error.h"
 #include "tools/child.h"
@@ -53,38 +53,59 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 }
 
 static const struct argp argp = {
-    option_table, parse_option, "DIR",
-    "Draws the sweep in DIR with gnuplot: throughput and memory over magazine size, throughput over "
+    option_table,
+    parse_option,
+    "DIR",
+    "Draws the sweep in DIR with gnuplot: throughput and memory over magazine size, throughput "
+    "over "
     "threads. Pictures, data and scripts go to DIR/plots.\v"
     "Example:\n"
     "  slablab sweep hackbench.slt --magazine-size 2..62 -t 1,2 -o out && slablab plot out\n\n"
     "To change a picture, edit its .gp or .dat in DIR/plots and run gnuplot there.",
-    NULL, NULL, NULL};
+    NULL,
+    NULL,
+    NULL};
 
-/* The folder with our gnuplot scripts: beside the sources, or where they were installed. */
+/* *folder becomes "above/below" if that can be read, else stays NULL. */
+static int folder_try(const char *above, const char *below, char **folder, struct error *error)
+{
+    char *path;
+
+    if (asprintf(&path, "%s/%s", above, below) < 0)
+        return error_set(error, ENOMEM, "no memory for a path");
+    if (access(path, R_OK) == 0)
+        *folder = path;
+    else
+        free(path);
+    return 0;
+}
+
+/*
+ * The folder with our gnuplot scripts: beside the sources, beside the folder of an installed
+ * program (wherever the installation was moved), or where it was to be installed.
+ */
 static int scripts_find(char **folder, struct error *error)
 {
     char program[4096];
     ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    int code = 0;
 
+    *folder = NULL;
     if (length > 0) {
         program[length] = '\0';
-        for (char *above = dirname(program); strlen(above) > 1; above = dirname(above)) {
-            if (asprintf(folder, "%s/tools/plots", above) < 0)
-                return error_set(error, ENOMEM, "no memory for a path");
-            if (access(*folder, R_OK) == 0)
-                return 0;
-            free(*folder);
+        for (char *above = dirname(program); code == 0 && !*folder && strlen(above) > 1;
+             above = dirname(above)) {
+            code = folder_try(above, "tools/plots", folder, error);
+            if (code == 0 && !*folder)
+                code = folder_try(above, "share/slablab/plots", folder, error);
         }
     }
-    *folder = strdup(SLABLAB_DATADIR "/plots");
-    if (!*folder)
-        return error_set(error, ENOMEM, "no memory for a path");
-    if (access(*folder, R_OK) == 0)
-        return 0;
-    free(*folder);
-    return error_set(error, EIO, "the gnuplot scripts are neither beside the program nor in %s",
-                     SLABLAB_DATADIR "/plots");
+    if (code == 0 && !*folder)
+        code = folder_try(SLABLAB_DATADIR, "plots", folder, error);
+    if (code == 0 && !*folder)
+        code = error_set(error, EIO, "the gnuplot scripts are neither beside the program nor in %s",
+                         SLABLAB_DATADIR "/plots");
+    return code;
 }
 
 /* Runs the picture's script in the plots folder. */

@@ -7,6 +7,7 @@
 #include "tools/replay_options.h"
 #include "tools/replay_table.h"
 #include "tools/spool.h"
+#include "tools/trial.h"
 #include "traces/outfile.h"
 
 #include <errno.h>
@@ -27,6 +28,7 @@ struct session {
     const struct arguments *arguments;
     struct cell_list cells;
     struct topology *topology;
+    unsigned nr_dealt;   /* CPUs that the binding deals */
     struct outfile json; /* stream NULL: not asked for */
     struct replay_table *table;
     size_t runs, runs_done, invalid;
@@ -65,7 +67,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 static const struct argp_child children[] = {{&replay_options_argp, 0, NULL, 0}, {0}};
 
 static const struct argp argp = {
-    option_table, parse_option, "TRACE",
+    option_table,
+    parse_option,
+    "TRACE",
     "Runs the events of TRACE (- is standard input) against allocators, one pinned thread a CPU, "
     "and shows what each costs.\v"
     "Examples:\n"
@@ -76,14 +80,16 @@ static const struct argp argp = {
     "Lists are 1,2,4, ranges 2..64 (doubling) or 2..64+2 (steps). Time per event is one thread's: "
     "with perfect scaling it stays the same as threads are added. `null` is no allocator: it is "
     "what the harness itself costs.",
-    children, NULL, NULL};
+    children,
+    NULL,
+    NULL};
 
 /* ---- one cell ---- */
 
 static int effective_replicas(const struct replay_options *options, const struct plan *plan,
                               unsigned threads)
 {
-    if (options->replicas == UINT64_MAX)
+    if (options->replicas == REPLICAS_AUTO)
         return (int)((threads + plan->nr_groups - 1) / plan->nr_groups);
     return options->replicas ? (int)options->replicas : 1;
 }
@@ -122,7 +128,20 @@ static int record_run(struct session *session, const struct run_config *config,
         free(line);
     }
     json_decref(record);
-    return replay_table_add(session->table, config, report);
+    return replay_table_add(session->table, config, report)
+               ? error_set(error, ENOMEM, "no memory for the table")
+               : 0;
+}
+
+/* Does the sentence begin with whose it is? Then nobody need say so again. */
+static bool names_allocator(const struct error *error, const char *allocator)
+{
+    const char *text = error->text;
+    size_t length = strcspn(allocator, ":"); /* designs know themselves without a library */
+
+    if (strncmp(text, "allocator ", strlen("allocator ")) == 0)
+        text += strlen("allocator ");
+    return strncmp(text, allocator, length) == 0 && (text[length] == ':' || text[length] == ' ');
 }
 
 static int run_cell(struct session *session, const struct cell *cell, const struct plan *plan,
@@ -158,7 +177,7 @@ static int run_cell(struct session *session, const struct cell *cell, const stru
 
         code = record_run(session, &config, &report, &context, error);
         session->runs_done++;
-    } else {
+    } else if (!names_allocator(error, cell->allocator)) {
         error_prefix(error, code, "%s", cell->allocator);
     }
     run_report_cleanup(&report);
@@ -174,7 +193,7 @@ static int make_plan(const struct session *session, const char *trace, unsigned 
     const struct replay_options *options = &session->arguments->options;
     const struct number_list *streams = &options->streams;
     struct plan_config config = {
-        .workers = threads ? threads : topology_nr_cpus(session->topology),
+        .workers = threads ? threads : session->nr_dealt,
         .max_events = options->max_events,
         .total_order = options->run.replay.order == REPLAY_ORDER_TRACE,
         .event_times = options->run.replay.pace > 0,
@@ -200,20 +219,67 @@ static int make_plan(const struct session *session, const char *trace, unsigned 
     return code;
 }
 
+/* A thread needs a stream of some replica to run: said before the first run, not at its turn. */
+static int check_streams(const struct session *session, const struct plan *plan,
+                         struct error *error)
+{
+    uint64_t replicas = session->arguments->options.replicas;
+
+    for (size_t i = 0; replicas != REPLICAS_AUTO && i < session->cells.count; i++) {
+        unsigned threads = session->cells.cells[i].threads;
+
+        if (threads > (replicas ? replicas : 1) * plan->nr_streams)
+            return error_set(error, EINVAL,
+                             "%u threads, but only %u streams to run: use fewer threads or "
+                             "--replicas",
+                             threads, plan->nr_streams);
+    }
+    return 0;
+}
+
+/* As many threads as there are CPUs for them and streams to run. */
+static unsigned automatic_threads(const struct session *session, const struct plan *plan)
+{
+    uint64_t replicas = session->arguments->options.replicas;
+    uint64_t lists =
+        replicas == REPLICAS_AUTO ? session->nr_dealt : (replicas ? replicas : 1) * plan->nr_groups;
+
+    return lists < session->nr_dealt ? (unsigned)lists : session->nr_dealt;
+}
+
+static bool threads_were_listed(const struct session *session, unsigned threads)
+{
+    const struct number_list *listed = &session->arguments->options.threads;
+
+    for (size_t i = 0; i < listed->count; i++) {
+        if (listed->numbers[i] == threads)
+            return true;
+    }
+    return false;
+}
+
 /* Cells first..last-1 have one number of threads, and so one plan; repetitions are interleaved. */
 static int run_cells(struct session *session, const char *trace, size_t first, size_t last,
                      struct error *error)
 {
     const struct replay_options *options = &session->arguments->options;
     unsigned threads = session->cells.cells[first].threads;
+    uint64_t repeats = options->repeats;
     struct plan *plan;
     int code = make_plan(session, trace, threads, &plan, error);
 
     if (code)
         return code;
-    if (threads == 0)
-        threads = options->replicas ? topology_nr_cpus(session->topology) : plan->nr_groups;
-    for (unsigned repeat = 0; code == 0 && repeat < options->repeats; repeat++) {
+    if (first == 0)
+        code = check_streams(session, plan, error);
+    if (threads == 0) {
+        threads = automatic_threads(session, plan);
+        if (threads_were_listed(session, threads)) { /* `1,auto` on a machine of one CPU */
+            session->runs -= (last - first) * repeats;
+            repeats = 0;
+        }
+    }
+    for (unsigned repeat = 0; code == 0 && repeat < repeats; repeat++) {
         for (size_t i = first; code == 0 && i < last; i++)
             code = run_cell(session, &session->cells.cells[i], plan, threads, repeat, error);
     }
@@ -221,24 +287,40 @@ static int run_cells(struct session *session, const char *trace, size_t first, s
     return code;
 }
 
-static int run_session(struct session *session, struct error *error)
+/* All that can be said to be wrong without a trace. */
+static int prepare_session(struct session *session, struct error *error)
 {
-    const struct arguments *arguments = session->arguments;
-    const struct replay_options *options = &arguments->options;
-    const char *trace = arguments->trace;
-    char spooled[64];
-    int code;
+    const struct replay_options *options = &session->arguments->options;
+    int code = replay_options_check(options, error);
 
-    if (options->run.replay.order == REPLAY_ORDER_TRACE && options->replicas > 1)
-        return error_set(error, EINVAL, "--order trace has one order, and so no --replicas");
-    code = cells_create(options, &session->cells, error);
+    if (code == 0)
+        code = cells_create(options, &session->cells, error);
     if (code == 0)
         code = topology_create_host(&session->topology, error);
     if (code == 0)
-        code = spool_standard_input(&trace, spooled, sizeof spooled, error);
+        code = trial_run(options, &session->cells, session->topology, error);
+    if (code == -EAGAIN)
+        start_anew(session->arguments->command);
     if (code == 0)
-        code = replay_table_create(&session->table);
-    session->runs = session->cells.count * options->repeats;
+        code = topology_nr_dealt(session->topology, &options->binding, options->run.oversubscribe,
+                                 &session->nr_dealt, error);
+    return code;
+}
+
+static int run_session(struct session *session, struct error *error)
+{
+    const struct arguments *arguments = session->arguments;
+    const char *trace = arguments->trace;
+    char spooled[64];
+    int code = 0;
+
+    if (arguments->json)
+        code = outfile_open(&session->json, arguments->json, error);
+    if (code == 0)
+        code = spool_standard_input(&trace, spooled, sizeof spooled, error);
+    if (code == 0 && replay_table_create(&session->table) != 0)
+        code = error_set(error, ENOMEM, "no memory for a table");
+    session->runs = session->cells.count * arguments->options.repeats;
     for (size_t first = 0, last; code == 0 && first < session->cells.count; first = last) {
         for (last = first; last < session->cells.count; last++) {
             if (session->cells.cells[last].threads != session->cells.cells[first].threads)
@@ -251,38 +333,33 @@ static int run_session(struct session *session, struct error *error)
 }
 
 /*
- * Some malloc libraries want a place among the C library's own thread-local variables, of which
- * there is little unless it is asked for before the process starts.
+ * Keeps what is done, whatever happened to the rest: runs may have taken hours. Without any the
+ * file is as it was.
  */
-static void start_anew(char **command)
-{
-    static const char variable[] = "GLIBC_TUNABLES";
-    static const char wanted[] = "glibc.rtld.optional_static_tls=65536";
-    const char *already = getenv(variable);
-    char value[4096];
-
-    if (already && strstr(already, "optional_static_tls"))
-        return;
-    snprintf(value, sizeof value, "%s%s%s", already ? already : "", already ? ":" : "", wanted);
-    setenv(variable, value, 1);
-    execv("/proc/self/exe", command);
-}
-
 static int finish(struct session *session, int code, struct error *error)
 {
     const struct arguments *arguments = session->arguments;
+    bool keep = code == 0 || session->runs_done;
+    int written = 0, status = STATUS_DONE;
+    struct error unwritten;
 
-    if (session->json.stream) {
-        if (code == 0)
-            code = outfile_commit(&session->json, error);
-        else
-            outfile_discard(&session->json);
-    }
-    if (code)
-        return command_failed(code, error);
-    if (!arguments->json || strcmp(arguments->json, "-") != 0)
+    if (session->json.stream && keep)
+        written = outfile_commit(&session->json, &unwritten);
+    else if (session->json.stream)
+        outfile_discard(&session->json);
+    if (keep && (!arguments->json || strcmp(arguments->json, "-") != 0))
         replay_table_print(session->table, stdout, arguments->trace);
-    return session->invalid ? STATUS_FAILED : STATUS_DONE;
+    fflush(stdout);
+    if (written)
+        status = command_failed(written, &unwritten);
+    if (code && session->runs_done)
+        fprintf(stderr, "slablab: %zu of %zu runs are done, then:\n", session->runs_done,
+                session->runs);
+    if (code)
+        status = command_failed(code, error);
+    if (status == STATUS_DONE && session->invalid)
+        status = STATUS_FAILED;
+    return status;
 }
 
 int cmd_replay(int argc, char **argv)
@@ -290,8 +367,8 @@ int cmd_replay(int argc, char **argv)
     struct arguments arguments = {0};
     struct session session = {.arguments = &arguments};
     char *typed[argc + 2]; /* "slablab", "replay", the rest */
-    struct error error;
-    int code = 0, status;
+    struct error error = {""};
+    int code, status;
 
     typed[0] = "slablab";
     typed[1] = "replay";
@@ -299,16 +376,9 @@ int cmd_replay(int argc, char **argv)
     arguments.command = typed;
     replay_options_init(&arguments.options);
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-    if (arguments.json)
-        code = outfile_open(&session.json, arguments.json, &error);
+    code = prepare_session(&session, &error);
     if (code == 0)
         code = run_session(&session, &error);
-    if (code == -EAGAIN && strcmp(arguments.trace, "-") != 0) {
-        if (session.json.stream)
-            outfile_discard(&session.json);
-        session.json.stream = NULL;
-        start_anew(typed);
-    }
     status = finish(&session, code, &error);
     replay_table_destroy(session.table);
     cells_cleanup(&session.cells);

@@ -4,10 +4,14 @@
  * order so that drift of the machine hits all alike, into an append-only file of results.
  */
 #include "sim/error.h"
+#include "sim/result.h"
+#include "sim/topology.h"
 #include "tools/child.h"
 #include "tools/command.h"
 #include "tools/replay_options.h"
 #include "tools/runs_file.h"
+#include "tools/sweep_file.h"
+#include "tools/trial.h"
 #include "traces/trace.h"
 
 #include <errno.h>
@@ -23,6 +27,7 @@ struct arguments {
     const char *folder;
     uint64_t repeats;
     bool resume;
+    char **command; /* as typed */
 };
 
 /* One run of the sweep. */
@@ -31,14 +36,14 @@ struct run {
     const struct cell *cell;
     unsigned repeat;
     char *name; /* unlike any other of the sweep: what a resumed sweep knows it by */
-    bool done;
+    bool done;  /* has a valid result */
 };
 
 struct sweep {
     const struct arguments *arguments;
     struct cell_list cells;
     struct run *runs;
-    size_t nr_runs, done, failed;
+    size_t nr_runs;
     int file;
 };
 
@@ -53,7 +58,6 @@ static const struct argp_option option_table[] = {
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
-    struct error error;
     char *end;
 
     switch (key) {
@@ -74,8 +78,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case ARGP_KEY_ARG:
         if (strcmp(text, "-") == 0)
             argp_error(state, "a sweep reads its traces often: name files, not -");
-        if (word_list_parse(text, &arguments->traces, &error) != 0)
-            argp_error(state, "%s", error.text);
+        if (word_list_add(&arguments->traces, "%s", text) != 0)
+            argp_failure(state, STATUS_FAILED, 0, "no memory for a list of traces");
         return 0;
     case ARGP_KEY_END:
         if (arguments->traces.count == 0)
@@ -92,17 +96,23 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 static const struct argp_child children[] = {{&replay_options_argp, 0, NULL, 0}, {0}};
 
 static const struct argp argp = {
-    option_table, parse_option, "TRACE... -o DIR",
+    option_table,
+    parse_option,
+    "TRACE... -o DIR",
     "Runs every combination of traces, allocators, magazine sizes and threads, REPEATS times, "
     "shuffled by the seed, each in a process of its own. Results go to DIR/" RUNS_FILE_NAME
     ", a line a run.\v"
     "Examples:\n"
-    "  slablab sweep hackbench.slt -a magazine,bufctl,null --magazine-size 2..62 -t 1,2 -n 3 -o out\n"
-    "  slablab sweep traces/samples/*.slt -a magazine,malloc:libc -o out --resume\n"
+    "  slablab sweep hackbench.slt -a magazine,bufctl,null --magazine-size 2..62 -t 1,2 -o out\n"
+    "  slablab sweep traces/samples/*.slt -a magazine,malloc:libc -n 5 -o out --resume\n"
     "  slablab plot out\n\n"
-    "A sweep that was killed loses at most the run in flight; --resume goes on with the rest. A run "
-    "that fails is noted in the results with what it said, and the sweep goes on.",
-    children, NULL, NULL};
+    "A sweep that was killed loses at most the run in flight; --resume goes on with the rest, "
+    "given the same options and traces, which are in DIR/" SWEEP_FILE_NAME ". A run that fails is "
+    "noted in the results with what it said, and the sweep goes on; --resume tries it again. The "
+    "status is 1 as long as some run has no valid result.",
+    children,
+    NULL,
+    NULL};
 
 /* ---- what to run ---- */
 
@@ -130,18 +140,53 @@ static int runs_create(struct sweep *sweep, struct error *error)
     return 0;
 }
 
-/* A trace that is not there, or is none, is said once and not by every run. */
-static int traces_check(const struct arguments *arguments, struct error *error)
+/* A trace that is not there, is none, or breaks off is said once and not by every run. */
+static int trace_check(const char *path, struct trace_totals *totals, struct error *error)
 {
-    int code = 0;
+    struct trace_reader *reader;
+    int code = trace_open(path, &reader, error);
 
-    for (size_t i = 0; code == 0 && i < arguments->traces.count; i++) {
-        struct trace_reader *reader;
+    if (code)
+        return code;
+    trace_close(reader);
+    return trace_read_totals(path, totals, error);
+}
 
-        code = trace_open(arguments->traces.words[i], &reader, error);
-        if (code == 0)
-            trace_close(reader);
+/* Checks the traces and notes each one's digest. */
+static int traces_check(const struct arguments *arguments, json_t *digests, struct error *error)
+{
+    for (size_t i = 0; i < arguments->traces.count; i++) {
+        const char *path = arguments->traces.words[i];
+        struct trace_totals totals;
+        int code = trace_check(path, &totals, error);
+
+        if (code)
+            return code;
+        if (json_object_get(digests, path))
+            return error_set(error, EINVAL, "%s: is named twice", path);
+        if (json_object_set_new(digests, path, json_string(totals.digest)) != 0)
+            return error_set(error, EINVAL, "%s: a name that is no UTF-8 cannot be written down",
+                             path);
     }
+    return 0;
+}
+
+/* All that can be said to be wrong before a folder is made. */
+static int cells_check(struct sweep *sweep, struct error *error)
+{
+    const struct arguments *arguments = sweep->arguments;
+    struct topology *topology = NULL;
+    int code = replay_options_check(&arguments->options, error);
+
+    if (code == 0)
+        code = cells_create(&arguments->options, &sweep->cells, error);
+    if (code == 0)
+        code = topology_create_host(&topology, error);
+    if (code == 0)
+        code = trial_run(&arguments->options, &sweep->cells, topology, error);
+    topology_destroy(topology);
+    if (code == -EAGAIN)
+        start_anew(arguments->command);
     return code;
 }
 
@@ -164,46 +209,66 @@ static void runs_shuffle(struct sweep *sweep, uint64_t seed)
     }
 }
 
-/* A run that is in the file, done or failed, is not run again. */
+/* A run with a valid result is not run again; one that failed is, and its last record counts. */
 static void mark_done(void *context, const json_t *record)
 {
     struct sweep *sweep = context;
     const char *name = json_string_value(json_object_get(record, "cell"));
 
     for (size_t i = 0; name && i < sweep->nr_runs; i++) {
-        if (!sweep->runs[i].done && strcmp(sweep->runs[i].name, name) == 0) {
-            sweep->runs[i].done = true;
-            sweep->done++;
-        }
+        if (strcmp(sweep->runs[i].name, name) == 0)
+            sweep->runs[i].done = result_valid(record);
     }
 }
 
-static int results_open(struct sweep *sweep, struct error *error)
+static size_t runs_missing(const struct sweep *sweep)
+{
+    size_t missing = 0;
+
+    for (size_t i = 0; i < sweep->nr_runs; i++)
+        missing += !sweep->runs[i].done;
+    return missing;
+}
+
+static int folder_make(const char *folder, struct error *error)
+{
+    struct stat status;
+
+    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
+        return error_set(error, errno, "%s: %s", folder, strerror(errno));
+    if (stat(folder, &status) != 0 || !S_ISDIR(status.st_mode))
+        return error_set(error, ENOTDIR, "%s: is no folder", folder);
+    return 0;
+}
+
+/* Begins the files of the sweep, or goes on with those that are there. */
+static int results_open(struct sweep *sweep, const json_t *description, struct error *error)
 {
     const struct arguments *arguments = sweep->arguments;
+    const char *folder = arguments->folder;
     long whole = -1;
-    struct stat status;
     char *path;
-    int code = 0;
+    int code = folder_make(folder, error);
 
-    if (mkdir(arguments->folder, 0777) != 0 && errno != EEXIST)
-        return error_set(error, errno, "%s: %s", arguments->folder, strerror(errno));
-    if (stat(arguments->folder, &status) != 0 || !S_ISDIR(status.st_mode))
-        return error_set(error, ENOTDIR, "%s: is no folder", arguments->folder);
-    if (asprintf(&path, "%s/%s", arguments->folder, RUNS_FILE_NAME) < 0)
+    if (code)
+        return code;
+    if (asprintf(&path, "%s/%s", folder, RUNS_FILE_NAME) < 0)
         return error_set(error, ENOMEM, "no memory for a path");
-    if (access(path, F_OK) == 0) {
-        if (arguments->resume)
-            code = runs_file_read(arguments->folder, mark_done, sweep, &whole, error);
-        else
-            code = error_set(error, EEXIST,
-                             "%s is there already: --resume goes on with it; or name another folder",
-                             path);
+    if (access(path, F_OK) != 0) {
+        code = sweep_file_write(folder, description, error);
+    } else if (!arguments->resume) {
+        code = error_set(error, EEXIST,
+                         "%s is there already: --resume goes on with it; or name another folder",
+                         path);
+    } else {
+        code = sweep_file_compare(folder, description, error);
+        if (code == 0)
+            code = runs_file_read(folder, mark_done, sweep, &whole, error);
     }
     free(path);
     if (code)
         return code;
-    sweep->file = runs_file_open(arguments->folder, whole, error);
+    sweep->file = runs_file_open(folder, whole, error);
     return sweep->file < 0 ? sweep->file : 0;
 }
 
@@ -212,8 +277,8 @@ static int results_open(struct sweep *sweep, struct error *error)
 /* Options that the sweep spells out for each run itself. */
 static bool option_is_cells(const char *given)
 {
-    static const char *const names[] = {"--allocators=", "--threads=", "--magazine-size=",
-                                        "--set="};
+    static const char *const names[] = {
+        "--allocators=", "--threads=", "--magazine-size=", "--set="};
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strncmp(given, names[i], strlen(names[i])) == 0)
@@ -245,8 +310,8 @@ static int run_command(const struct sweep *sweep, const struct run *run, struct 
     if (code == 0 && cell->threads)
         code = word_list_add(words, "--threads=%u", cell->threads);
     if (code == 0 && cell->magazine_size)
-        code = word_list_add(words, "--magazine-size=%llu",
-                             (unsigned long long)cell->magazine_size);
+        code =
+            word_list_add(words, "--magazine-size=%llu", (unsigned long long)cell->magazine_size);
     return code ?: word_list_add(words, "--json=-") ?: word_list_add(words, "--")
                 ?: word_list_add(words, "%s", run->trace);
 }
@@ -265,29 +330,45 @@ static int run_child(const struct sweep *sweep, const struct run *run, struct ch
     return code;
 }
 
-/* The record of a run, or of its failure. */
-static json_t *run_record(struct sweep *sweep, const struct run *run,
-                          const struct child_result *result)
+/* A replay's messages say which program speaks; ours do so too. */
+static const char *without_program(const char *messages)
+{
+    static const char program[] = "slablab: ";
+
+    return strncmp(messages, program, strlen(program)) == 0 ? messages + strlen(program) : messages;
+}
+
+/* What a program said need not be UTF-8, but a record is. */
+static json_t *text_json(const char *text)
+{
+    json_t *string = json_string(text);
+
+    return string ? string : json_string("(no UTF-8)");
+}
+
+/* The record of a run, or of its failure. NULL: no memory. */
+static json_t *run_record(struct run *run, const struct child_result *result)
 {
     json_t *record = json_loadb(result->output, result->output_size, JSON_DISABLE_EOF_CHECK, NULL);
 
     if (!json_is_object(record)) {
         json_decref(record);
-        record = json_pack("{s:s, s:s, s:s, s:i, s:s}", "schema", RUNS_FAILURE_SCHEMA, "allocator",
+        record = json_pack("{s:s, s:s, s:s, s:i, s:o}", "schema", RUNS_FAILURE_SCHEMA, "allocator",
                            run->cell->allocator, "trace", run->trace, "status", result->status,
-                           "stderr", result->messages);
+                           "stderr", text_json(result->messages));
     }
     if (record)
         json_object_set_new(record, "cell", json_string(run->name));
+    run->done = result_valid(record);
     if (result->status != 0) {
-        sweep->failed++;
         command_progress_clear();
-        fprintf(stderr, "slablab: %s: status %d: %s", run->name, result->status, result->messages);
+        fprintf(stderr, "slablab: %s: status %d: %s", run->name, result->status,
+                without_program(result->messages));
     }
     return record;
 }
 
-static int run_one(struct sweep *sweep, const struct run *run, struct error *error)
+static int run_one(struct sweep *sweep, struct run *run, struct error *error)
 {
     struct child_result result;
     json_t *record;
@@ -295,7 +376,7 @@ static int run_one(struct sweep *sweep, const struct run *run, struct error *err
 
     if (code)
         return code;
-    record = run_record(sweep, run, &result);
+    record = run_record(run, &result);
     child_result_cleanup(&result);
     code = record ? runs_file_append(sweep->file, record, error)
                   : error_set(error, ENOMEM, "no memory for a result");
@@ -305,12 +386,12 @@ static int run_one(struct sweep *sweep, const struct run *run, struct error *err
 
 static int run_all(struct sweep *sweep, struct error *error)
 {
-    size_t left = sweep->nr_runs - sweep->done, finished = 0;
+    size_t left = runs_missing(sweep), finished = 0;
     time_t start = time(NULL);
     int code = 0;
 
     fprintf(stderr, "%zu runs to do%s, about half a second or more each\n", left,
-            sweep->done ? " (the others are done)" : "");
+            left < sweep->nr_runs ? " (the others are done)" : "");
     for (size_t i = 0; code == 0 && i < sweep->nr_runs; i++) {
         if (sweep->runs[i].done)
             continue;
@@ -323,6 +404,40 @@ static int run_all(struct sweep *sweep, struct error *error)
         finished++;
     }
     command_progress_clear();
+    return code;
+}
+
+/* Everything between the options and the status; *missing gets how many runs have no result. */
+static int sweep_run(struct sweep *sweep, size_t *missing, struct error *error)
+{
+    const struct arguments *arguments = sweep->arguments;
+    json_t *digests = json_object(), *description = NULL;
+    int code = digests ? traces_check(arguments, digests, error)
+                       : error_set(error, ENOMEM, "no memory for a list of traces");
+
+    if (code == 0)
+        code = cells_check(sweep, error);
+    if (code == 0)
+        code = runs_create(sweep, error);
+    if (code == 0) {
+        description = sweep_description(&arguments->options, digests, arguments->repeats);
+        if (!description)
+            code = error_set(error, ENOMEM, "no memory for the description of a sweep");
+    }
+    if (code == 0) {
+        runs_shuffle(sweep, arguments->options.run.replay.seed);
+        code = results_open(sweep, description, error);
+    }
+    if (code == 0)
+        code = run_all(sweep, error);
+    *missing = runs_missing(sweep);
+    if (code == 0 && *missing)
+        fprintf(stderr, "%zu runs in %s/%s, %zu of them without a valid result\n", sweep->nr_runs,
+                arguments->folder, RUNS_FILE_NAME, *missing);
+    else if (code == 0)
+        fprintf(stderr, "%zu runs in %s/%s\n", sweep->nr_runs, arguments->folder, RUNS_FILE_NAME);
+    json_decref(description);
+    json_decref(digests);
     return code;
 }
 
@@ -340,29 +455,22 @@ int cmd_sweep(int argc, char **argv)
 {
     struct arguments arguments = {.repeats = 3};
     struct sweep sweep = {.arguments = &arguments, .file = -1};
+    char *typed[argc + 2]; /* "slablab", "sweep", the rest */
     struct error error;
+    size_t missing;
     int code;
 
+    typed[0] = "slablab";
+    typed[1] = "sweep";
+    memcpy(&typed[2], &argv[1], (size_t)argc * sizeof *argv); /* with the NULL at the end */
+    arguments.command = typed;
     replay_options_init(&arguments.options);
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-    code = traces_check(&arguments, &error);
-    if (code == 0)
-        code = cells_create(&arguments.options, &sweep.cells, &error);
-    if (code == 0)
-        code = runs_create(&sweep, &error);
-    if (code == 0) {
-        runs_shuffle(&sweep, arguments.options.run.replay.seed);
-        code = results_open(&sweep, &error);
-    }
-    if (code == 0)
-        code = run_all(&sweep, &error);
-    if (code == 0)
-        fprintf(stderr, "%zu runs in %s/%s%s\n", sweep.nr_runs, arguments.folder, RUNS_FILE_NAME,
-                sweep.failed ? ", some of them failed" : "");
+    code = sweep_run(&sweep, &missing, &error);
     sweep_cleanup(&sweep);
     replay_options_cleanup(&arguments.options);
     word_list_cleanup(&arguments.traces);
     if (code)
         return command_failed(code, &error);
-    return sweep.failed ? STATUS_FAILED : STATUS_DONE;
+    return missing ? STATUS_FAILED : STATUS_DONE;
 }

@@ -66,18 +66,13 @@ static int range_add(struct number_list *list, uint64_t from, uint64_t to, uint6
     return code ? code : list_add(list, to, error);
 }
 
-static int item_parse(const char **text, const char *whole, struct number_list *list,
-                      struct error *error)
+/* A number or a range. */
+static int numbers_parse(const char **text, const char *whole, struct number_list *list,
+                         struct error *error)
 {
     uint64_t from, to, step = 0;
-    int code;
+    int code = number_read(text, whole, &from, error);
 
-    if (strncmp(*text, "auto", 4) == 0) {
-        list->automatic = true;
-        *text += 4;
-        return 0;
-    }
-    code = number_read(text, whole, &from, error);
     if (code)
         return code;
     if (strncmp(*text, "..", 2) != 0)
@@ -93,7 +88,23 @@ static int item_parse(const char **text, const char *whole, struct number_list *
     return code ? code : range_add(list, from, to, step, whole, error);
 }
 
-int number_list_parse(const char *text, uint64_t minimum, uint64_t maximum,
+static int item_parse(const char **text, const char *whole, const struct number_limits *limits,
+                      struct number_list *list, struct error *error)
+{
+    const char *filler = limits->filler;
+
+    if (strncmp(*text, "auto", 4) != 0)
+        return numbers_parse(text, whole, list, error);
+    if (!limits->automatic && !filler)
+        return error_set(error, EINVAL, "'%s': there is no `auto` here; expected numbers", whole);
+    *text += 4;
+    if (filler)
+        return numbers_parse(&filler, filler, list, error);
+    list->automatic = true;
+    return 0;
+}
+
+int number_list_parse(const char *text, const struct number_limits *limits,
                       struct number_list *list, struct error *error)
 {
     const char *at = text;
@@ -101,7 +112,7 @@ int number_list_parse(const char *text, uint64_t minimum, uint64_t maximum,
 
     number_list_cleanup(list);
     for (;;) {
-        code = item_parse(&at, text, list, error);
+        code = item_parse(&at, text, limits, list, error);
         if (code || *at != ',')
             break;
         at++;
@@ -111,10 +122,11 @@ int number_list_parse(const char *text, uint64_t minimum, uint64_t maximum,
                          "'%s': unexpected '%s'; a list looks like 1,2,4 or 2..64 or 2..64+2", text,
                          at);
     for (size_t i = 0; code == 0 && i < list->count; i++) {
-        if (list->numbers[i] < minimum || list->numbers[i] > maximum)
-            code = error_set(error, EINVAL, "'%s': %llu is outside %llu to %llu", text,
-                             (unsigned long long)list->numbers[i], (unsigned long long)minimum,
-                             (unsigned long long)maximum);
+        if (list->numbers[i] < limits->minimum || list->numbers[i] > limits->maximum)
+            code =
+                error_set(error, EINVAL, "'%s': %llu is outside %llu to %llu", text,
+                          (unsigned long long)list->numbers[i], (unsigned long long)limits->minimum,
+                          (unsigned long long)limits->maximum);
     }
     if (code)
         number_list_cleanup(list);

@@ -15,11 +15,19 @@ struct number_list {
     bool automatic; /* `auto` was among them */
 };
 
+/* What may be in a list. */
+struct number_limits {
+    uint64_t minimum, maximum;
+    bool automatic;     /* `auto` is allowed: it sets the list's flag */
+    const char *filler; /* or stands for these numbers, such as "2..64"; NULL: not so */
+};
+
 /*
- * A doubling range ends with its upper bound whether doubling meets it or not: 2..62 is
- * 2,4,8,16,32,62. -EINVAL: what is wrong, and where; numbers outside minimum..maximum too.
+ * Replaces what the list holds. A doubling range ends with its upper bound whether doubling meets
+ * it or not: 2..62 is 2,4,8,16,32,62. -EINVAL: what is wrong, and where; numbers outside the limits
+ * and `auto` where it means nothing too.
  */
-int number_list_parse(const char *text, uint64_t minimum, uint64_t maximum,
+int number_list_parse(const char *text, const struct number_limits *limits,
                       struct number_list *list, struct error *error);
 void number_list_cleanup(struct number_list *list);
 

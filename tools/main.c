@@ -2,6 +2,7 @@
 /* The program: finds the command and runs it. */
 #include "sim/error.h"
 #include "tools/command.h"
+#include "traces/outfile.h"
 #include "version.h"
 
 #include <argp.h>
@@ -26,8 +27,9 @@ static void usage(FILE *stream)
                     "Replays recorded allocation traces against slab allocator designs.\n\n");
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(stream, "  %-8s %s\n", commands[i].name, commands[i].summary);
-    fprintf(stream, "\n`slablab COMMAND --help` tells more. Exit status: 0 done, 1 the run failed or "
-                    "is\ninvalid, 2 wrong usage or unreadable input.\n");
+    fprintf(stream,
+            "\n`slablab COMMAND --help` tells more. Exit status: 0 done, 1 the run failed or "
+            "is\ninvalid, 2 wrong usage or unreadable input.\n");
 }
 
 static int run_command(const struct command *command, int argc, char **argv)
@@ -37,6 +39,7 @@ static int run_command(const struct command *command, int argc, char **argv)
     snprintf(name, sizeof name, "slablab %s", command->name);
     argv[0] = name;
     argp_err_exit_status = STATUS_USAGE;
+    outfile_unlink_on_signals();
     return command->run(argc, argv);
 }
 

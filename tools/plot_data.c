@@ -21,7 +21,8 @@ struct writer {
 
 /* What a picture shows of a trace's points. */
 struct picture {
-    const char *trace;
+    const char *trace;    /* path */
+    const char *name;     /* trace_name.text */
     const char *template; /* "over-magazine" */
     const char *quantity; /* "throughput", "memory" */
     unsigned threads;     /* over-magazine: points of this many threads */
@@ -30,13 +31,88 @@ struct picture {
     const char *caption;
 };
 
-/* "traces/samples/hackbench.slt" is "hackbench". */
-static void trace_name(const char *path, char *name, size_t size)
+/* ---- names and texts ---- */
+
+/* How a trace is called in names of pictures: unlike any other trace of the series. */
+struct trace_name {
+    const char *path; /* the series' */
+    char text[128];
+};
+
+/*
+ * "traces/samples/hackbench.slt" is "hackbench". Only what no shell, file system or gnuplot takes
+ * for anything but a letter stays; the rest becomes '-'.
+ */
+static void name_make(const char *path, char *name, size_t size)
 {
+    static const char kept[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     const char *base = strrchr(path, '/');
+    size_t length;
 
     base = base ? base + 1 : path;
-    snprintf(name, size, "%.*s", (int)strcspn(base, "."), base);
+    length = strlen(base);
+    if (length > 4 && strcmp(base + length - 4, ".slt") == 0)
+        length -= 4;
+    snprintf(name, size, "%.*s", (int)(length < size ? length : size - 1), base);
+    for (char *c = name; *c; c++) {
+        if (!strchr(kept, *c))
+            *c = '-';
+    }
+    if (name[0] == '-' || name[0] == '.') /* neither an option nor hidden */
+        name[0] = '_';
+}
+
+static bool name_taken(const struct trace_name *names, size_t count, const char *text)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(names[i].text, text) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The names of a series' traces, which are sorted by path; `count` gets how many. NULL: no memory.
+ */
+static struct trace_name *names_create(const struct series *series, size_t *count)
+{
+    struct trace_name *names = calloc(series->count + 1, sizeof *names);
+
+    *count = 0;
+    for (size_t i = 0; names && i < series->count; i++) {
+        struct trace_name *name = &names[*count];
+        char base[112];
+
+        if (*count && strcmp(name[-1].path, series->points[i].trace) == 0)
+            continue;
+        name->path = series->points[i].trace;
+        name_make(name->path, base, sizeof base);
+        strcpy(name->text, base);
+        for (unsigned number = 2; name_taken(names, *count, name->text); number++)
+            snprintf(name->text, sizeof name->text, "%s-%u", base, number);
+        (*count)++;
+    }
+    return names;
+}
+
+/* What could end a gnuplot string, or be taken for more than text within one, becomes a space. */
+static void make_safe(char *text)
+{
+    for (char *c = text; *c; c++) {
+        if (strchr("'\"`\\", *c) || (unsigned char)*c < ' ')
+            *c = ' ';
+    }
+}
+
+/* First line of a block of data: what the key calls the curve. */
+static void curve_title_write(FILE *stream, bool first, const struct point *point, bool sized)
+{
+    char size[32] = "", title[256];
+
+    if (sized && point->magazine_size)
+        snprintf(size, sizeof size, " (%llu)", (unsigned long long)point->magazine_size);
+    snprintf(title, sizeof title, "%s%s", point->allocator, size);
+    make_safe(title);
+    fprintf(stream, "%s\"%s\"\n", first ? "" : "\n\n", title);
 }
 
 static int list_add(struct writer *writer, const char *name)
@@ -80,7 +156,7 @@ static int script_write(const struct writer *writer, const struct picture *pictu
     if (code)
         return code;
     fprintf(file.stream,
-            "# Run `gnuplot %s.gp` in this folder to draw the picture again.\n"
+            "# Run gnuplot %s.gp in this folder to draw the picture again.\n"
             "terminal_kind = '%s'\noutput_file = '%s.%s'\ndata_file = '%s.dat'\n"
             "style_file = 'style.gp'\ntitle_text = '%s'\ncaption_text = '%s'\ny_text = '%s'\n",
             name, writer->format, name, writer->format, name, picture->title, picture->caption,
@@ -170,7 +246,7 @@ static void over_magazine_rows(const struct series *series, const struct picture
         if (!over_magazine_wants(picture, point))
             continue;
         if (!design || strcmp(design, point->allocator) != 0)
-            fprintf(stream, "%s\"%s\"\n", design ? "\n\n" : "", point->allocator);
+            curve_title_write(stream, !design, point, false);
         design = point->allocator;
         if (point->magazine_size) {
             row_write(stream, (double)point->magazine_size, point, picture->quantity);
@@ -183,7 +259,8 @@ static void over_magazine_rows(const struct series *series, const struct picture
 
 /* ---- over threads ---- */
 
-/* A sweep over sizes would give too many curves: the smallest and the largest size of each design. */
+/* A sweep over sizes would give too many curves: the smallest and the largest size of each design.
+ */
 static bool over_threads_wants(const struct series *series, const struct picture *picture,
                                const struct point *point)
 {
@@ -216,12 +293,8 @@ static double over_threads_rows(const struct series *series, const struct pictur
         if (!over_threads_wants(series, picture, point))
             continue;
         if (!before || strcmp(before->allocator, point->allocator) != 0 ||
-            before->magazine_size != point->magazine_size) {
-            fprintf(stream, "%s\"%s", before ? "\n\n" : "", point->allocator);
-            if (point->magazine_size)
-                fprintf(stream, " (%llu)", (unsigned long long)point->magazine_size);
-            fprintf(stream, "\"\n");
-        }
+            before->magazine_size != point->magazine_size)
+            curve_title_write(stream, !before, point, true);
         before = point;
         row_write(stream, point->threads, point, picture->quantity);
         if (is_harness(point))
@@ -241,13 +314,12 @@ static double over_threads_rows(const struct series *series, const struct pictur
 static int picture_write(struct writer *writer, const struct picture *picture)
 {
     bool over_threads = strcmp(picture->template, "over-threads") == 0;
-    char trace[128], name[256], path[4096];
+    char name[256], path[4096];
     struct outfile file;
     double ideal = 0;
     int code;
 
-    trace_name(picture->trace, trace, sizeof trace);
-    snprintf(name, sizeof name, "%s-%s-%s", trace, picture->quantity, picture->template);
+    snprintf(name, sizeof name, "%s-%s-%s", picture->name, picture->quantity, picture->template);
     if (picture->threads)
         snprintf(name + strlen(name), sizeof name - strlen(name), "-%u-threads", picture->threads);
     snprintf(path, sizeof path, "%s/%s.dat", writer->plots, name);
@@ -264,20 +336,12 @@ static int picture_write(struct writer *writer, const struct picture *picture)
     return code ? code : list_add(writer, name);
 }
 
-/* Quotes end a gnuplot string: a name that has any is shown without. */
-static void drop_quotes(char *text)
-{
-    for (char *c = text; *c; c++) {
-        if (*c == '\'' || *c == '\n')
-            *c = ' ';
-    }
-}
-
-static int over_magazine_pictures(struct writer *writer, const char *path, const char *trace,
+static int over_magazine_pictures(struct writer *writer, const struct trace_name *trace,
                                   const char *caption, unsigned threads)
 {
     char title[512];
-    struct picture picture = {.trace = path,
+    struct picture picture = {.trace = trace->path,
+                              .name = trace->text,
                               .template = "over-magazine",
                               .quantity = "throughput",
                               .threads = threads,
@@ -291,43 +355,42 @@ static int over_magazine_pictures(struct writer *writer, const char *path, const
     if (smallest >= largest)
         return 0;
     snprintf(title, sizeof title,
-             "Throughput over magazine size: %s, %u thread%s (medians, min to max)", trace, threads,
-             threads == 1 ? "" : "s");
+             "Throughput over magazine size: %s, %u thread%s (medians, min to max)", trace->text,
+             threads, threads == 1 ? "" : "s");
     code = picture_write(writer, &picture);
     if (code)
         return code;
     picture.quantity = "memory";
     picture.y_text = "most pages held at once (MiB)";
     snprintf(title, sizeof title, "Memory over magazine size: %s, %u thread%s (peak of pages held)",
-             trace, threads, threads == 1 ? "" : "s");
+             trace->text, threads, threads == 1 ? "" : "s");
     return picture_write(writer, &picture);
 }
 
-static int trace_pictures(struct writer *writer, const char *path)
+static int trace_pictures(struct writer *writer, const struct trace_name *trace)
 {
     const struct series *series = writer->series;
     unsigned done[64], nr_done = 0;
-    char trace[128], caption[1024], title[512];
+    char caption[1024], title[512];
     int code = 0;
 
-    trace_name(path, trace, sizeof trace);
-    drop_quotes(trace);
-    snprintf(caption, sizeof caption, "trace %s; %s", trace, series->machine);
-    drop_quotes(caption);
+    snprintf(caption, sizeof caption, "trace %s; %s", trace->text, series->machine);
+    make_safe(caption);
     for (size_t i = 0; code == 0 && i < series->count; i++) {
         bool seen = false;
 
         for (unsigned j = 0; j < nr_done; j++)
             seen |= done[j] == series->points[i].threads;
-        if (strcmp(series->points[i].trace, path) != 0 || seen || nr_done == 64)
+        if (strcmp(series->points[i].trace, trace->path) != 0 || seen || nr_done == 64)
             continue;
         done[nr_done++] = series->points[i].threads;
-        code = over_magazine_pictures(writer, path, trace, caption, series->points[i].threads);
+        code = over_magazine_pictures(writer, trace, caption, series->points[i].threads);
     }
     if (code || nr_done < 2)
         return code;
-    snprintf(title, sizeof title, "Throughput over threads: %s (medians, min to max)", trace);
-    return picture_write(writer, &(struct picture){.trace = path,
+    snprintf(title, sizeof title, "Throughput over threads: %s (medians, min to max)", trace->text);
+    return picture_write(writer, &(struct picture){.trace = trace->path,
+                                                   .name = trace->text,
                                                    .template = "over-threads",
                                                    .quantity = "throughput",
                                                    .y_text = "million events a second",
@@ -344,12 +407,13 @@ int plot_data_write(const struct series *series, const char *scripts, const char
                             .format = format,
                             .list = list,
                             .error = error};
-    int code = style_write(&writer);
+    size_t count;
+    struct trace_name *names = names_create(series, &count);
+    int code = names ? style_write(&writer) : error_set(error, ENOMEM, "no memory for names");
 
-    for (size_t i = 0; code == 0 && i < series->count; i++) {
-        if (i == 0 || strcmp(series->points[i].trace, series->points[i - 1].trace) != 0)
-            code = trace_pictures(&writer, series->points[i].trace);
-    }
+    for (size_t i = 0; code == 0 && i < count; i++)
+        code = trace_pictures(&writer, &names[i]);
+    free(names);
     if (code == 0 && list->count == 0)
         code = error_set(error, ENODATA,
                          "nothing to draw: the sweep varies neither magazine size nor threads");

@@ -64,7 +64,8 @@ static const struct argp_option option_table[] = {
     {"cold", KEY_COLD, NULL, 0, "no warm-up: measure the first pass", 0},
     {"events", KEY_EVENTS, "N", 0, "only the first N events of the trace", 0},
     {"cache", KEY_CACHE, "NAMES", 0, "only these caches; (untyped) is kmalloc and malloc", 0},
-    {"stream", KEY_STREAM, "LIST", 0, "only these streams (recorded CPUs or threads), by number", 0},
+    {"stream", KEY_STREAM, "LIST", 0, "only these streams (recorded CPUs or threads), by number",
+     0},
     {"timers", KEY_TIMERS, "trace|machine", 0,
      "what the designs' timers run on: recorded time (default) or the clock", 0},
     {"touch", KEY_TOUCH, "none|first|all", 0,
@@ -81,10 +82,11 @@ static const struct argp_option option_table[] = {
 static int number_parse(const char *text, uint64_t minimum, uint64_t maximum, uint64_t *number,
                         struct error *error)
 {
+    struct number_limits limits = {.minimum = minimum, .maximum = maximum};
     struct number_list list = {0};
-    int code = number_list_parse(text, minimum, maximum, &list, error);
+    int code = number_list_parse(text, &limits, &list, error);
 
-    if (code == 0 && (list.count != 1 || list.automatic))
+    if (code == 0 && list.count != 1)
         code = error_set(error, EINVAL, "'%s': expected one number", text);
     if (code == 0)
         *number = list.numbers[0];
@@ -133,16 +135,6 @@ static int pace_parse(const char *text, double *pace, struct error *error)
     return 0;
 }
 
-static int loops_parse(const char *text, unsigned *loops, struct error *error)
-{
-    uint64_t number;
-    int code = number_or_auto_parse(text, 1000000, &number, error);
-
-    if (code == 0)
-        *loops = (unsigned)number;
-    return code;
-}
-
 /* A design's name may hold dots (malloc:libjemalloc.so.2), a key never does. */
 static int setting_parse(struct replay_options *options, const char *text, struct error *error)
 {
@@ -169,82 +161,194 @@ static int setting_parse(struct replay_options *options, const char *text, struc
     return 0;
 }
 
-static int option_parse(struct replay_options *options, int key, const char *text,
-                        struct error *error)
-{
-    static const char *const orders[] = {"object", "trace", NULL};
-    static const char *const touches[] = {"none", "first", "all", NULL};
-    static const char *const timers[] = {"trace", "machine", NULL};
-    struct replay_config *replay = &options->run.replay;
-    int choice = 0, code;
+/* ---- what each option does: one function an option ---- */
 
-    switch (key) {
-    case KEY_ALLOCATORS:
-        return word_list_parse(text, &options->allocators, error);
-    case KEY_THREADS:
-        return number_list_parse(text, 1, MAX_THREADS, &options->threads, error);
-    case KEY_SET:
-        return setting_parse(options, text, error);
-    case KEY_MAGAZINE_SIZE:
-        code = number_list_parse(text, 1, MAX_MAGAZINE_SIZE, &options->magazine_sizes, error);
-        if (code == 0 && options->magazine_sizes.automatic)
-            code = number_list_parse("2..64", 1, MAX_MAGAZINE_SIZE, &options->magazine_sizes,
-                                     error);
-        return code;
-    case KEY_ORDER:
-        code = choice_parse(text, orders, &choice, error);
-        replay->order = (enum replay_order)choice;
-        return code;
-    case KEY_PACE:
-        return pace_parse(text, &replay->pace, error);
-    case KEY_REPLICAS:
-        options->replicas = 0;
-        code = number_or_auto_parse(text, MAX_THREADS, &options->replicas, error);
-        if (options->replicas == 0)
-            options->replicas = UINT64_MAX; /* auto, told apart from not given */
-        return code;
-    case KEY_TOUCH:
-        code = choice_parse(text, touches, &choice, error);
-        replay->touch = (enum replay_touch)choice;
-        return code;
-    case KEY_BIND:
-        options->binding_text = text;
-        binding_cleanup(&options->binding);
-        return binding_parse(text, &options->binding, error);
-    case KEY_LOCK:
-        return lock_kind_parse(text, &options->run.lock, error);
-    case KEY_LOOPS:
-        return loops_parse(text, &replay->loops, error);
-    case KEY_COLD:
-        replay->cold = true;
-        return 0;
-    case KEY_EVENTS:
-        return number_parse(text, 1, UINT64_MAX, &options->max_events, error);
-    case KEY_TIMERS:
-        code = choice_parse(text, timers, &choice, error);
-        options->run.trace_timers = choice == 0;
-        return code;
-    case KEY_CACHE:
-        return word_list_parse(text, &options->caches, error);
-    case KEY_STREAM:
-        return number_list_parse(text, 0, 1u << 20, &options->streams, error);
-    case KEY_VERIFY:
-        replay->verify = true;
-        return 0;
-    case KEY_MEMORY_LIMIT:
-        return size_parse(text, &options->run.memory_limit, error);
-    case KEY_REPEAT:
-        return number_parse(text, 1, 100000, &options->repeats, error);
-    case KEY_SEED:
-        return number_parse(text, 0, INT64_MAX, &replay->seed, error);
-    case KEY_OVERSUBSCRIBE:
-        options->run.oversubscribe = true;
-        return 0;
-    case KEY_HUGE_PAGES:
-        options->run.huge_pages = true;
-        return 0;
+typedef int option_fn(struct replay_options *options, const char *text, struct error *error);
+
+static int parse_allocators(struct replay_options *options, const char *text, struct error *error)
+{
+    return word_list_parse(text, &options->allocators, error);
+}
+
+static int parse_threads(struct replay_options *options, const char *text, struct error *error)
+{
+    return number_list_parse(
+        text, &(struct number_limits){.minimum = 1, .maximum = MAX_THREADS, .automatic = true},
+        &options->threads, error);
+}
+
+static int parse_magazine_size(struct replay_options *options, const char *text,
+                               struct error *error)
+{
+    return number_list_parse(
+        text,
+        &(struct number_limits){.minimum = 1, .maximum = MAX_MAGAZINE_SIZE, .filler = "2..64"},
+        &options->magazine_sizes, error);
+}
+
+static int parse_stream(struct replay_options *options, const char *text, struct error *error)
+{
+    return number_list_parse(text, &(struct number_limits){.maximum = 1u << 20}, &options->streams,
+                             error);
+}
+
+static int parse_cache(struct replay_options *options, const char *text, struct error *error)
+{
+    return word_list_parse(text, &options->caches, error);
+}
+
+static int parse_order(struct replay_options *options, const char *text, struct error *error)
+{
+    static const char *const names[] = {"object", "trace", NULL};
+    int choice = 0, code = choice_parse(text, names, &choice, error);
+
+    options->run.replay.order = (enum replay_order)choice;
+    return code;
+}
+
+static int parse_touch(struct replay_options *options, const char *text, struct error *error)
+{
+    static const char *const names[] = {"none", "first", "all", NULL};
+    int choice = 0, code = choice_parse(text, names, &choice, error);
+
+    options->run.replay.touch = (enum replay_touch)choice;
+    return code;
+}
+
+static int parse_timers(struct replay_options *options, const char *text, struct error *error)
+{
+    static const char *const names[] = {"trace", "machine", NULL};
+    int choice = 0, code = choice_parse(text, names, &choice, error);
+
+    options->run.trace_timers = choice == 0;
+    return code;
+}
+
+static int parse_pace(struct replay_options *options, const char *text, struct error *error)
+{
+    return pace_parse(text, &options->run.replay.pace, error);
+}
+
+static int parse_lock(struct replay_options *options, const char *text, struct error *error)
+{
+    return lock_kind_parse(text, &options->run.lock, error);
+}
+
+static int parse_bind(struct replay_options *options, const char *text, struct error *error)
+{
+    options->binding_text = text;
+    binding_cleanup(&options->binding);
+    return binding_parse(text, &options->binding, error);
+}
+
+static int parse_replicas(struct replay_options *options, const char *text, struct error *error)
+{
+    int code = number_or_auto_parse(text, MAX_THREADS, &options->replicas, error);
+
+    if (code == 0 && options->replicas == 0)
+        options->replicas = REPLICAS_AUTO;
+    return code;
+}
+
+static int parse_loops(struct replay_options *options, const char *text, struct error *error)
+{
+    uint64_t number = 0;
+    int code = number_or_auto_parse(text, 1000000, &number, error);
+
+    options->run.replay.loops = (unsigned)number;
+    return code;
+}
+
+static int parse_events(struct replay_options *options, const char *text, struct error *error)
+{
+    return number_parse(text, 1, UINT64_MAX, &options->max_events, error);
+}
+
+static int parse_repeat(struct replay_options *options, const char *text, struct error *error)
+{
+    return number_parse(text, 1, 100000, &options->repeats, error);
+}
+
+static int parse_seed(struct replay_options *options, const char *text, struct error *error)
+{
+    return number_parse(text, 0, INT64_MAX, &options->run.replay.seed, error);
+}
+
+static int parse_memory_limit(struct replay_options *options, const char *text, struct error *error)
+{
+    int code = size_parse(text, &options->run.memory_limit, error);
+
+    if (code == 0 && options->run.memory_limit == 0)
+        code = error_set(error, EINVAL,
+                         "'%s': no design can do without memory; for no limit leave "
+                         "the option out",
+                         text);
+    return code;
+}
+
+static int set_cold(struct replay_options *options, const char *text, struct error *error)
+{
+    (void)text, (void)error;
+    options->run.replay.cold = true;
+    return 0;
+}
+
+static int set_verify(struct replay_options *options, const char *text, struct error *error)
+{
+    (void)text, (void)error;
+    options->run.replay.verify = true;
+    return 0;
+}
+
+static int set_oversubscribe(struct replay_options *options, const char *text, struct error *error)
+{
+    (void)text, (void)error;
+    options->run.oversubscribe = true;
+    return 0;
+}
+
+static int set_huge_pages(struct replay_options *options, const char *text, struct error *error)
+{
+    (void)text, (void)error;
+    options->run.huge_pages = true;
+    return 0;
+}
+
+static const struct {
+    enum key key;
+    option_fn *parse;
+} option_parsers[] = {
+    {KEY_ALLOCATORS, parse_allocators},
+    {KEY_THREADS, parse_threads},
+    {KEY_SET, setting_parse},
+    {KEY_MAGAZINE_SIZE, parse_magazine_size},
+    {KEY_ORDER, parse_order},
+    {KEY_PACE, parse_pace},
+    {KEY_REPLICAS, parse_replicas},
+    {KEY_TOUCH, parse_touch},
+    {KEY_BIND, parse_bind},
+    {KEY_LOCK, parse_lock},
+    {KEY_LOOPS, parse_loops},
+    {KEY_COLD, set_cold},
+    {KEY_EVENTS, parse_events},
+    {KEY_TIMERS, parse_timers},
+    {KEY_CACHE, parse_cache},
+    {KEY_STREAM, parse_stream},
+    {KEY_VERIFY, set_verify},
+    {KEY_MEMORY_LIMIT, parse_memory_limit},
+    {KEY_REPEAT, parse_repeat},
+    {KEY_SEED, parse_seed},
+    {KEY_OVERSUBSCRIBE, set_oversubscribe},
+    {KEY_HUGE_PAGES, set_huge_pages},
+};
+
+static option_fn *option_parser(int key)
+{
+    for (size_t i = 0; i < sizeof option_parsers / sizeof option_parsers[0]; i++) {
+        if ((int)option_parsers[i].key == key)
+            return option_parsers[i].parse;
     }
-    return -ENOSYS;
+    return NULL;
 }
 
 static const char *option_name(int key)
@@ -259,15 +363,12 @@ static const char *option_name(int key)
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
     struct replay_options *options = state->input;
+    option_fn *parse = option_parser(key);
     struct error error;
-    int code;
 
-    if (key == ARGP_KEY_INIT || key == ARGP_KEY_ARG || (key >= ARGP_KEY_END && key < 0))
+    if (!parse)
         return ARGP_ERR_UNKNOWN;
-    code = option_parse(options, key, text, &error);
-    if (code == -ENOSYS)
-        return ARGP_ERR_UNKNOWN;
-    if (code)
+    if (parse(options, text, &error) != 0)
         argp_error(state, "--%s: %s", option_name(key), error.text);
     if (word_list_add(&options->given, text ? "--%s=%s" : "--%s", option_name(key), text) != 0)
         argp_failure(state, 1, 0, "no memory for the options");
@@ -286,6 +387,13 @@ void replay_options_init(struct replay_options *options)
                 .replay = {.replicas = 1, .min_measured_ns = 500000000, .seed = 1}},
     };
     binding_parse("compact", &options->binding, NULL);
+}
+
+int replay_options_check(const struct replay_options *options, struct error *error)
+{
+    if (options->run.replay.order == REPLAY_ORDER_TRACE && options->replicas > 1)
+        return error_set(error, EINVAL, "--order trace has one order, and so no --replicas");
+    return 0;
 }
 
 void replay_options_cleanup(struct replay_options *options)

@@ -19,6 +19,9 @@ struct allocator_setting {
     const char *value;
 };
 
+/* As many as the threads need. */
+#define REPLICAS_AUTO UINT64_MAX
+
 struct replay_options {
     struct word_list allocators;
     struct allocator_setting *settings;
@@ -27,7 +30,7 @@ struct replay_options {
     struct number_list magazine_sizes;
     struct word_list caches;
     struct number_list streams;
-    uint64_t replicas; /* 0: not given */
+    uint64_t replicas; /* 0: not given; or REPLICAS_AUTO */
     uint64_t repeats;
     uint64_t max_events;
     const char *binding_text;
@@ -42,6 +45,8 @@ extern const struct argp replay_options_argp;
 
 void replay_options_init(struct replay_options *options);
 void replay_options_cleanup(struct replay_options *options);
+/* Options that are good each by itself, but not together: -EINVAL. */
+int replay_options_check(const struct replay_options *options, struct error *error);
 
 struct cell {
     const char *allocator;
@@ -55,13 +60,17 @@ struct cell_list {
 };
 
 /*
- * All cells, each tried out as far as can be without running: an unknown design, tunable or value
- * is -EINVAL or -ENOENT here, before anything runs. A design without a magazine size gets one cell
+ * All cells: an unknown design, tunable or value is -EINVAL or -ENOENT here, before anything runs;
+ * see also trial.h. A design without a magazine size gets one cell
  * however many sizes were asked for. Cells of the same number of threads are neighbours.
  */
 int cells_create(const struct replay_options *options, struct cell_list *cells,
                  struct error *error);
 void cells_cleanup(struct cell_list *cells);
+
+/* The cell's design with its settings and size, not yet started; see run_allocator_create. */
+int cell_instance(const struct replay_options *options, const struct cell *cell,
+                  struct allocator_instance **instance, struct error *error);
 
 /*
  * What to run for a cell: the shared configuration with the cell's design, size, threads and

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a person sees after `replay`: one row a cell, medians over its repetitions. */
+/* What a person sees after `replay`: one row a cell: over its repetitions the median of
+ * times and stalls, the largest peak, the sum of failed allocations. */
 #ifndef SLABLAB_TOOLS_REPLAY_TABLE_H
 #define SLABLAB_TOOLS_REPLAY_TABLE_H
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The file of a sweep, runs.jsonl: one JSON object a line, only ever appended to. A line is whole or
- * it is the last one, broken off by a kill; the reader of a sweep that is taken up again cuts it.
+ * The file of a sweep, runs.jsonl: one JSON object a line, only ever appended to. A line is whole
+ * or it is the last one, broken off by a kill; the reader of a sweep that is taken up again cuts
+ * it.
  */
 #ifndef SLABLAB_TOOLS_RUNS_FILE_H
 #define SLABLAB_TOOLS_RUNS_FILE_H

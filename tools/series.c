@@ -12,6 +12,8 @@
 
 struct reading {
     struct series *series;
+    json_t *last; /* number of each cell's last record */
+    size_t number;
     int code;
 };
 
@@ -69,14 +71,36 @@ static int machine_note(struct series *series, const json_t *record)
                : 0;
 }
 
+/* First time through the file. */
+static void note_last(void *context, const json_t *record)
+{
+    struct reading *reading = context;
+    const char *cell = json_string_value(json_object_get(record, "cell"));
+    json_int_t number = (json_int_t)reading->number++;
+
+    if (cell && json_object_set_new(reading->last, cell, json_integer(number)) != 0)
+        reading->code = -ENOMEM;
+}
+
+/* Records without a cell (those of `replay`) are each a run of its own. */
+static bool is_last(const struct reading *reading, const json_t *record, size_t number)
+{
+    const char *cell = json_string_value(json_object_get(record, "cell"));
+    const json_t *last = cell ? json_object_get(reading->last, cell) : NULL;
+
+    return !last || (size_t)json_integer_value(last) == number;
+}
+
+/* Second time. */
 static void visit(void *context, const json_t *record)
 {
     struct reading *reading = context;
+    size_t number = reading->number++;
     const json_t *peak;
     struct point *point;
     double *grown;
 
-    if (reading->code)
+    if (reading->code || !is_last(reading, record, number))
         return;
     if (strcmp(text_of(record, "schema"), RESULT_SCHEMA) != 0) {
         reading->series->failed++;
@@ -94,8 +118,8 @@ static void visit(void *context, const json_t *record)
     }
     point->events_per_second = grown;
     grown[point->runs++] = json_number_value(json_object_get(record, "events_per_second"));
-    peak = json_object_get(json_object_get(json_object_get(record, "ledger"), "peak"),
-                           "page_bytes");
+    peak =
+        json_object_get(json_object_get(json_object_get(record, "ledger"), "peak"), "page_bytes");
     if (peak && json_number_value(peak) > point->peak_page_bytes)
         point->peak_page_bytes = json_number_value(peak);
 }
@@ -116,11 +140,17 @@ static int compare_points(const void *a, const void *b)
 
 int series_read(const char *folder, struct series *series, struct error *error)
 {
-    struct reading reading = {.series = series};
+    struct reading reading = {.series = series, .last = json_object()};
     int code;
 
     *series = (struct series){0};
-    code = runs_file_read(folder, visit, &reading, NULL, error);
+    if (!reading.last)
+        return error_set(error, ENOMEM, "no memory for the runs of %s", folder);
+    code = runs_file_read(folder, note_last, &reading, NULL, error);
+    reading.number = 0;
+    if (code == 0)
+        code = runs_file_read(folder, visit, &reading, NULL, error);
+    json_decref(reading.last);
     if (code == 0 && reading.code)
         code = error_set(error, ENOMEM, "no memory for the runs of %s", folder);
     if (code == 0 && series->count == 0)

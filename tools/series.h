@@ -29,7 +29,10 @@ struct series {
     char *machine;          /* "CPU model, topology" of the first record */
 };
 
-/* Reads a sweep's folder or file. -ENODATA: no valid run in it. */
+/*
+ * Reads a sweep's folder or file. Of several records of one run ("cell") the last counts: a failure
+ * that was tried again is the success that came of it. -ENODATA: no valid run in it.
+ */
 int series_read(const char *folder, struct series *series, struct error *error);
 void series_cleanup(struct series *series);
 

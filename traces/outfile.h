@@ -12,18 +12,26 @@
 struct error;
 
 struct outfile {
-    FILE *stream; /* write here */
-    char *path;
+    FILE *stream;    /* write here */
+    char *path;      /* as given, for messages */
+    char *target;    /* behind all links; NULL as temporary */
     char *temporary; /* NULL: written directly (standard output, a device, a pipe) */
 };
 
 /*
  * "-" is standard output; what is no regular file (/dev/null, a pipe) is written as it stands; a
- * folder is refused. Errors name the path.
+ * folder is refused. A symbolic link is followed: what it points at is replaced. Errors name the
+ * path.
  */
 int outfile_open(struct outfile *file, const char *path, struct error *error);
 /* Flushes, syncs file and folder, renames. On error nothing is left behind. */
 int outfile_commit(struct outfile *file, struct error *error);
 void outfile_discard(struct outfile *file);
+
+/*
+ * From now on SIGHUP, SIGINT and SIGTERM first unlink what is not committed, then end the program
+ * as ever. For main: a library does not take signals unasked.
+ */
+void outfile_unlink_on_signals(void);
 
 #endif

@@ -12,7 +12,8 @@ stats data_file using 1 nooutput
 blocks = STATS_blocks
 if (STATS_records <= 12 * blocks) {
     # Few sizes: a tick for each of them.
-    plot for [i=0:blocks-1] data_file index i using 1:2:3:4:xticlabels(1) with yerrorlines title columnheader(1)
+    plot for [i=0:blocks-1] data_file index i using 1:2:3:4:xticlabels(1) \
+        with yerrorlines title columnheader(1)
 } else {
     plot for [i=0:blocks-1] data_file index i using 1:2:3:4 with yerrorlines title columnheader(1)
 }

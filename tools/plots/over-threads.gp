@@ -12,5 +12,7 @@ x_max = STATS_max
 set xrange [0:x_max + 0.5]
 set xtics 1
 if (x_max > 16) { set xtics autofreq }
-plot ideal * x with lines linecolor rgb "#bbbbbb" linewidth 1.5 dashtype 3 title "perfect scaling", \
-     for [i=0:blocks-1] data_file index i using 1:2:3:4 with yerrorlines linetype i+1 title columnheader(1)
+plot ideal * x with lines linecolor rgb "#bbbbbb" linewidth 1.5 dashtype 3 \
+         title "perfect scaling", \
+     for [i=0:blocks-1] data_file index i using 1:2:3:4 with yerrorlines linetype i+1 \
+         title columnheader(1)

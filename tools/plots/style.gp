@@ -1,5 +1,5 @@
-# Common look of all pictures. Okabe and Ito's palette is safe for color-blind readers; each curve has
-# a point type and a dash of its own, so that black and white will do.
+# Common look of all pictures. Okabe and Ito's palette is safe for color-blind readers; each curve
+# has a point type and a dash of its own, so that black and white will do.
 # Wants: terminal_kind ("svg" or "png"), output_file.
 if (terminal_kind eq "png") {
     set terminal pngcairo size 1000,640 font "sans,11" noenhanced
