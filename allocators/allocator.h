@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The interface of a design: one struct of functions, its tunables typed beside it. A design is one
- * file in this folder that ends in ALLOCATOR_REGISTER; no other file need know it. A design sees
- * sim/machine.h and this room, never a trace, a thread or a result.
+ * file in this folder that ends in ALLOCATOR_REGISTER (NAME.c; a large one has layers in NAME_*.c,
+ * in the order that its header gives); no other file need know it. A design sees sim/machine.h and
+ * this room, never a trace, a thread or a result.
  */
 #ifndef SLABLAB_ALLOCATORS_ALLOCATOR_H
 #define SLABLAB_ALLOCATORS_ALLOCATOR_H
@@ -106,13 +107,14 @@ typedef void (*inspect_fn)(void *context, const char *name, uint64_t value);
 /* What a design is. All functions are called as the CPU that cpu_id() says, holding no lock. */
 struct allocator {
     const char *name;
-    const char *summary;            /* one line for `slablab list allocators` */
-    const char *source;             /* where the design is known from */
-    const char *layers;             /* "per-CPU magazines -> depot -> slabs -> pages" */
-    bool external;                  /* memory is not the arena's: no ledger, no limit */
-    bool harness;                   /* not an allocator at all (null): exempt from verification */
-    bool constructs_only;           /* has constructors, but never calls a destructor */
-    bool ignores_construct;         /* what a constructor returns, as its original: it may not fail */
+    const char *summary;    /* one line for `slablab list allocators` */
+    const char *source;     /* where the design is known from */
+    const char *layers;     /* "per-CPU magazines -> depot -> slabs -> pages" */
+    bool external;          /* memory is not the arena's: no ledger, no limit */
+    bool harness;           /* not an allocator at all (null): exempt from verification */
+    bool constructs_only;   /* has constructors, but never calls a destructor */
+    bool reclaims_itself;   /* an allocation that fails has reclaimed already */
+    bool ignores_construct; /* what a constructor returns, as its original: it may not fail */
     const struct tunable *tunables; /* ends with a NULL key */
     size_t options_size;
     unsigned general_min_shift, general_max_shift; /* general caches 2^min .. 2^max; 0, 0: 3, 17 */
@@ -218,8 +220,8 @@ int allocator_cache_destroy(struct allocator_instance *instance, struct cache *c
 
 /*
  * Calls visit for each cache there is, general ones included, youngest first, while others may come
- * and go; visit may not wait. Name and size are good in any case; the cache itself may be looked into
- * only where nobody destroys caches meanwhile.
+ * and go; visit may not wait. Name and size are good in any case; the cache itself may be looked
+ * into only where nobody destroys caches meanwhile.
  */
 void allocator_each_cache(struct allocator_instance *instance,
                           void (*visit)(void *context, struct cache *cache, const char *name,
@@ -259,7 +261,8 @@ void allocator_free_bulk(const struct binding_of_cache *binding, unsigned n, voi
 
 /*
  * The slow path of an allocation that got NULL, holding no lock: lets the design reclaim, level by
- * level, trying again after each. NULL: failed for good.
+ * level, trying again after each. NULL: failed for good; at once where the request may not wait,
+ * since reclaim may, and where the design has reclaimed by itself.
  */
 void *allocator_retry(struct allocator_instance *instance, const struct binding_of_cache *binding,
                       const struct request *request);

@@ -13,7 +13,8 @@
  * - a slab of one object goes from full to empty; upstream leaves it on partial;
  * - the slab record keeps the address of its import, where upstream searches its bufctls for the
  *   lowest: the record is as large, and color needs it;
- * - slabs of a CACHE_RCU cache return to the page allocator only when the cache is destroyed;
+ * - slabs of a CACHE_RCU cache wait for a grace period when they are reaped, a batch at a time;
+ * - bulk operations take the cache lock once for all their objects; the sources have none;
  * - a wanted node is not heeded: the design knows no nodes, and its slabs come from where the CPU
  *   that grows the cache is.
  */
@@ -163,17 +164,30 @@ static void bufctl_free(struct cache *cache, void *object)
     slab_cache_free(&cache->slabs, object);
 }
 
-/* Both levels are one: nothing rests anywhere but in empty slabs. */
+static unsigned bufctl_alloc_bulk(struct cache *cache, const struct request *request, unsigned n,
+                                  void **objects)
+{
+    (void)request;
+    return slab_cache_alloc_bulk(&cache->slabs, n, objects);
+}
+
+static void bufctl_free_bulk(struct cache *cache, unsigned n, void *const *objects)
+{
+    slab_cache_free_bulk(&cache->slabs, n, objects);
+}
+
+/* Nothing rests anywhere but in empty slabs; level 2 also waits for those past a grace period. */
 static void bufctl_reclaim(void *running, unsigned level)
 {
     struct bufctl_instance *instance = running;
     struct cds_list_head *link;
 
-    (void)level;
     lock_acquire(&instance->lock);
     cds_list_for_each(link, &instance->caches)
         slab_cache_reap(&cds_list_entry(link, struct cache, link)->slabs);
     lock_release(&instance->lock);
+    if (level >= 2)
+        grace_barrier();
     /* Last, since the reaps above gave records back. */
     slab_cache_reap(&instance->slab_records);
     slab_cache_reap(&instance->bufctls);
@@ -197,6 +211,8 @@ static const struct allocator bufctl = {
     .cache_destroy = bufctl_cache_destroy,
     .alloc = bufctl_alloc,
     .free = bufctl_free,
+    .alloc_bulk = bufctl_alloc_bulk,
+    .free_bulk = bufctl_free_bulk,
     .reclaim = bufctl_reclaim,
     .inspect = bufctl_inspect,
 };

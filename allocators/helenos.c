@@ -39,6 +39,8 @@
  * - the records of the magazine caches are inside whatever magazine_size says: one from the record
  *   cache would come back for a magazine. Upstream's four rounds never come near;
  * - an object that could not be constructed goes back to its slab without a destructor;
+ * - a brutal pass, too, takes no more magazines off the list than there were when it began: others
+ *   may be putting new ones there all the while;
  * - cache descriptors are boot memory, which does not reclaim; upstream has a cache of them;
  * - an object that wastes more than a quarter even of the largest block is refused;
  * - a wanted node is not heeded, and REQUEST_NO_WAIT means nothing: reclaim never sleeps;
@@ -320,6 +322,7 @@ static const struct allocator helenos = {
     .cache_destroy = helenos_cache_destroy,
     .alloc = helenos_alloc,
     .free = helenos_free,
+    .reclaims_itself = true,
     .reclaim = helenos_reclaim,
     .inspect = helenos_inspect,
 };

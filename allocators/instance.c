@@ -218,8 +218,7 @@ static void list_add(struct allocator_instance *instance, struct cache_entry *en
     lock_release(&instance->lock);
 }
 
-static struct cache_entry *list_find(struct allocator_instance *instance,
-                                     const struct cache *cache)
+static struct cache_entry *list_find(struct allocator_instance *instance, const struct cache *cache)
 {
     struct cache_entry *entry;
 
@@ -355,6 +354,8 @@ void *allocator_retry(struct allocator_instance *instance, const struct binding_
 {
     void *object = NULL;
 
+    if ((request->flags & REQUEST_NO_WAIT) || instance->design->reclaims_itself)
+        return NULL;
     for (unsigned level = 1; level <= ALLOCATOR_RECLAIM_LEVELS && !object; level++) {
         allocator_reclaim(instance, level);
         object = binding->alloc(binding->cache, request);

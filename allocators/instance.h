@@ -18,7 +18,7 @@ struct general {
 
 /* A cache in the list; outlives it by a grace period. */
 struct cache_entry {
-    /* A release store publishes what it points at; partner: allocator_each_cache's acquire loads. */
+    /* Release stores publish what it points at; partner: allocator_each_cache's acquire loads. */
     _Atomic(struct cache_entry *) next;
     struct cache *cache;
     char *name;

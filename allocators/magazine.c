@@ -387,6 +387,8 @@ static void magazine_reclaim(void *running, unsigned level)
         slab_cache_reap(&cache->slabs);
     }
     lock_release(&instance->lock);
+    if (level >= 2)
+        grace_barrier();
     /* The reaps above put records, and the drains magazines, into this CPU's magazines: so these
      * caches come after the ordinary ones, and the magazine cache after the records. */
     for (unsigned i = 0; i < 3; i++) {

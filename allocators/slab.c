@@ -361,14 +361,11 @@ static void put(struct slab_cache *cache, void *object)
     lock_release(&cache->lock);
 }
 
-void *slab_cache_alloc(struct slab_cache *cache)
+/* The object, or NULL when it could not be constructed and went back. */
+static void *constructed(struct slab_cache *cache, void *object)
 {
     const struct cache_params *params = &cache->params;
-    void *object;
 
-    lock_acquire(&cache->lock);
-    object = take_locked(cache);
-    lock_release(&cache->lock);
     if (object && params->construct &&
         params->construct(object, params->size, params->context) != 0) {
         put(cache, object);
@@ -377,7 +374,7 @@ void *slab_cache_alloc(struct slab_cache *cache)
     return object;
 }
 
-void slab_cache_free(struct slab_cache *cache, void *object)
+static void destroy_checked(struct slab_cache *cache, void *object)
 {
     const struct cache_params *params = &cache->params;
 
@@ -385,7 +382,49 @@ void slab_cache_free(struct slab_cache *cache, void *object)
         bad_free(cache, object, "it is not in the arena");
     if (params->destruct)
         params->destruct(object, params->size, params->context);
+}
+
+void *slab_cache_alloc(struct slab_cache *cache)
+{
+    void *object;
+
+    lock_acquire(&cache->lock);
+    object = take_locked(cache);
+    lock_release(&cache->lock);
+    return constructed(cache, object);
+}
+
+void slab_cache_free(struct slab_cache *cache, void *object)
+{
+    destroy_checked(cache, object);
     put(cache, object);
+}
+
+unsigned slab_cache_alloc_bulk(struct slab_cache *cache, unsigned n, void **objects)
+{
+    unsigned taken = 0, good = 0;
+
+    lock_acquire(&cache->lock);
+    while (taken < n && (objects[taken] = take_locked(cache)))
+        taken++;
+    lock_release(&cache->lock);
+    for (unsigned i = 0; i < taken; i++) {
+        void *object = constructed(cache, objects[i]);
+
+        if (object)
+            objects[good++] = object;
+    }
+    return good;
+}
+
+void slab_cache_free_bulk(struct slab_cache *cache, unsigned n, void *const *objects)
+{
+    for (unsigned i = 0; i < n; i++)
+        destroy_checked(cache, objects[i]);
+    lock_acquire(&cache->lock);
+    for (unsigned i = 0; i < n; i++)
+        put_locked(cache, objects[i]);
+    lock_release(&cache->lock);
 }
 
 int slab_cache_refuse_live(const struct slab_cache *cache, uint64_t live, struct error *error)

@@ -122,6 +122,12 @@ void slab_cache_cleanup(struct slab_cache *cache);
 
 /* One constructed object, NULL when there is no memory or the constructor fails. */
 void *slab_cache_alloc(struct slab_cache *cache);
+/*
+ * Up to n of them under one hold of the lock; returns how many. What could not be constructed is
+ * not among them.
+ */
+unsigned slab_cache_alloc_bulk(struct slab_cache *cache, unsigned n, void **objects);
+void slab_cache_free_bulk(struct slab_cache *cache, unsigned n, void *const *objects);
 /* Destroys the object and takes it back. Aborts when it is none of the cache's. */
 void slab_cache_free(struct slab_cache *cache, void *object);
 

@@ -27,9 +27,10 @@
  * the lock already.
  *
  * Deviations:
- * - an allocation whose growth failed returns NULL after the timeout, when its array is still
- *   empty; upstream tries for ever. Likewise when it is given no emergency object, and when the
- *   design below a cache that passes through has no memory;
+ * - an allocation whose growth failed returns NULL when its array is still empty, and at once:
+ *   upstream sleeps out the timeout and tries again, for ever, and before a NULL the sleep would
+ *   buy nothing (a replay short of memory took hours for it). Likewise when it is given no
+ * emergency object, and when the design below a cache that passes through has no memory;
  * - a no-wait allocation whose refill got all it wanted takes from the array; upstream returns
  *   NULL there, and succeeds only the next time;
  * - each success of a growth wakes its waiters, even when the next has begun by then; upstream
@@ -44,6 +45,12 @@
  *   such caches;
  * - slab_limit is 0 unless set: with upstream's 16384 there would be little of this design to see.
  *   What passes through goes to design slabifier, where upstream has Linux's allocator of the day;
+ * - general caches have natural alignment, as the house promises for all designs, and the header
+ *   behind each object is rounded up to that too: they need up to twice what upstream's would;
+ * - the records of emergency objects are boot memory, which goes back with the last of it; upstream
+ *   has Linux's allocator for them;
+ * - a magazine size asked of a whole sweep is refused outside 2 to 256, so that no result names a
+ * size that it did not have; the tunable clamps, as upstream's parameter does;
  * - a wanted node is not heeded: slabs come from where the worker is that makes them.
  */
 #include "allocators/spl_cpu.h"

@@ -301,12 +301,20 @@ struct growth_wait {
     uint64_t growths;
 };
 
-/* Only success wakes: whoever waits for a growth that fails waits to the end. */
-static bool growth_succeeded(void *argument)
+static bool growth_succeeded(const void *argument)
 {
     const struct growth_wait *wait = argument;
 
     return atomic_load_explicit(&wait->cache->growths, memory_order_acquire) != wait->growths;
+}
+
+/* `growing` is cleared after success is counted, so who sees it clear sees that too. */
+static bool growth_over(void *argument)
+{
+    const struct growth_wait *wait = argument;
+
+    return growth_succeeded(argument) ||
+           !atomic_load_explicit(&wait->cache->growing, memory_order_acquire);
 }
 
 int spl_growth_wait(struct cache *cache, uint64_t growths)
@@ -314,7 +322,8 @@ int spl_growth_wait(struct cache *cache, uint64_t growths)
     struct growth_wait wait = {cache, growths};
     int code = 0;
 
-    if (wait_for(growth_succeeded, &wait, cache->grow_timeout_ns))
+    wait_for(growth_over, &wait, cache->grow_timeout_ns);
+    if (growth_succeeded(&wait))
         return 0;
     lock_acquire(&cache->lock);
     /* The growth may have come since; a mark set now would stay until the next one. */

@@ -9,8 +9,8 @@
 #include <string.h>
 
 /*
- * Makes room for `wanted` elements of `element` bytes; new room is zeroed. -ENOMEM leaves the array as
- * it was.
+ * Makes room for `wanted` elements of `element` bytes; new room is zeroed. -ENOMEM leaves the array
+ * as it was.
  */
 static inline int array_grow(void **array, size_t *capacity, size_t wanted, size_t element)
 {

@@ -38,11 +38,10 @@ static const struct {
 #define LOCK_KINDS (sizeof kinds / sizeof kinds[0])
 
 static const char *const class_names[LOCK_CLASSES] = {
-    [LOCK_CLASS_CPU] = "cpu",       [LOCK_CLASS_DEPOT] = "depot",
-    [LOCK_CLASS_CACHE] = "cache",   [LOCK_CLASS_SLAB] = "slab",
-    [LOCK_CLASS_PAGE] = "page",     [LOCK_CLASS_PARTIAL] = "partial",
-    [LOCK_CLASS_CACHES] = "caches", [LOCK_CLASS_VMEM] = "vmem",
-    [LOCK_CLASS_BOOT] = "boot",     [LOCK_CLASS_ZONE] = "zone",
+    [LOCK_CLASS_CPU] = "cpu",       [LOCK_CLASS_DEPOT] = "depot", [LOCK_CLASS_CACHE] = "cache",
+    [LOCK_CLASS_SLAB] = "slab",     [LOCK_CLASS_PAGE] = "page",   [LOCK_CLASS_PARTIAL] = "partial",
+    [LOCK_CLASS_CACHES] = "caches", [LOCK_CLASS_VMEM] = "vmem",   [LOCK_CLASS_BOOT] = "boot",
+    [LOCK_CLASS_ZONE] = "zone",
 };
 
 void lock_set_default_kind(enum lock_kind kind)
@@ -88,7 +87,7 @@ const char *lock_class_name(enum lock_class class)
 void lock_init(struct lock *lock, enum lock_class class, unsigned rank)
 {
     memset(lock, 0, sizeof *lock);
-    lock->class = (uint8_t)class;
+    lock->class = (uint8_t) class;
     lock->rank = (uint8_t)rank;
     lock->kind = (uint8_t)default_kind;
     lock->initialised = 1;
@@ -182,7 +181,7 @@ static struct held_lock bit_as_held(const _Atomic uint32_t *word, unsigned bit,
                                     enum lock_class class)
 {
     return (struct held_lock){.lock = (const char *)word + bit % sizeof *word,
-                              .class = (uint8_t)class,
+                              .class = (uint8_t) class,
                               .rank = LOCK_RANK_PAGE};
 }
 

@@ -71,14 +71,14 @@ uint64_t machine_cycles_to_ns(uint64_t cycles);
  */
 uint64_t timer_now_ns(void);
 
-/* ---- waiting; the caller holds no lock (asserted) and runs meanwhile what others post to it ---- */
+/* ---- waiting: the caller holds no lock (asserted) and runs what others post to it ---- */
 
 /* Returns when *word is no longer `value`. A machine may park the CPU until the line is written. */
 void spin_wait(const _Atomic uint32_t *word, uint32_t value);
 
 /*
- * Waits until condition(argument), or until `timeout_ns` of the machine's clock have passed (recorded
- * time stands still for who waits): then false.
+ * Waits until condition(argument), or until `timeout_ns` of the machine's clock have passed
+ * (recorded time stands still for who waits): then false.
  */
 bool wait_for(bool (*condition)(void *argument), void *argument, uint64_t timeout_ns);
 
@@ -86,8 +86,8 @@ bool wait_for(bool (*condition)(void *argument), void *argument, uint64_t timeou
 
 /*
  * Work for whoever is free: the first CPU that comes to a safe point, perhaps this one, while it
- * waits for it. What a kernel gives to a pool of threads, which too run on some CPU. The struct is the
- * submitter's until fn has begun. At most `concurrent` pieces of one queue run at once.
+ * waits for it. What a kernel gives to a pool of threads, which too run on some CPU. The struct is
+ * the submitter's until fn has begun. At most `concurrent` pieces of one queue run at once.
  */
 struct work {
     struct cds_list_head link;

@@ -118,9 +118,8 @@ double native_clock_hz(void)
 
 uint64_t timer_now_ns(void)
 {
-    return native.trace_timers
-               ? atomic_load_explicit(&machine_self->timer_ns, memory_order_relaxed)
-               : machine_cycles_to_ns(now_cycles());
+    return native.trace_timers ? atomic_load_explicit(&machine_self->timer_ns, memory_order_relaxed)
+                               : machine_cycles_to_ns(now_cycles());
 }
 
 /* ---- CPUs ---- */

@@ -20,7 +20,7 @@ struct post {
 };
 
 struct native_cpu {
-    struct machine_cpu self; /* first: machine_self points here */
+    struct machine_cpu self;       /* first: machine_self points here */
     struct cds_list_head deferred; /* soonest first; the owner's */
     _Atomic(struct post *) posts __attribute__((aligned(CACHE_LINE))); /* any thread pushes */
     pthread_t thread;

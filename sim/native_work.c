@@ -83,7 +83,8 @@ void defer_cancel(struct deferred *deferred)
     deferred->pending = false;
 }
 
-/* What is due now. It comes off the list first: what it defers anew waits for the next safe point. */
+/* What is due now. It comes off the list first: what it defers anew waits for the next safe point.
+ */
 static void deferred_run(struct native_cpu *cpu)
 {
     uint64_t now_ns = timer_now_ns();
@@ -203,8 +204,7 @@ static void timer_follow(void)
     uint64_t latest = atomic_load_explicit(&machine_self->timer_ns, memory_order_relaxed);
 
     for (unsigned i = 0; i < machine_nr_cpus; i++) {
-        uint64_t other =
-            atomic_load_explicit(&native.cpus[i].self.timer_ns, memory_order_relaxed);
+        uint64_t other = atomic_load_explicit(&native.cpus[i].self.timer_ns, memory_order_relaxed);
 
         latest = other > latest ? other : latest;
     }
@@ -306,7 +306,7 @@ struct native_grace {
     struct post post;
     unsigned cpu;
 };
-_Static_assert(sizeof(struct native_grace) <= sizeof ((struct grace *)0)->machine,
+_Static_assert(sizeof(struct native_grace) <= sizeof((struct grace *)0)->machine,
                "the machine's part of a grace holds what it needs");
 
 static _Atomic unsigned graces_left; /* given to grace_call and not run yet */

@@ -71,7 +71,7 @@ static void boot_release_pages(struct boot_pool *pool)
 {
     struct page *page, *next;
 
-    cds_list_for_each_entry_safe (page, next, &pool->pages, link) {
+    cds_list_for_each_entry_safe(page, next, &pool->pages, link) {
         cds_list_del(&page->link);
         atomic_fetch_sub_explicit(&page_layer->boot_bytes, PAGE_SIZE, memory_order_relaxed);
         page_free(page_address(page), 0);

@@ -101,7 +101,7 @@ static void check_zone(unsigned node, struct zone_sums *sums)
     for (unsigned order = 0; order <= PAGE_MAX_ORDER; order++) {
         size_t count = 0;
 
-        cds_list_for_each_entry (page, &zone->free[order], link) {
+        cds_list_for_each_entry(page, &zone->free[order], link) {
             must(page->free_order == order + 1, page, "block is on another order's free list");
             count++;
         }
@@ -122,7 +122,7 @@ static size_t check_cpus(unsigned node)
 
         if (cpu->node != node)
             continue;
-        cds_list_for_each_entry (page, &cpu->pages, link) {
+        cds_list_for_each_entry(page, &cpu->pages, link) {
             must(page->state == PAGE_LISTED && page->node == node, page,
                  "page on a CPU's list is not a listed page of its node");
             count++;
@@ -171,7 +171,7 @@ static size_t check_ranges(unsigned node)
         must(page->node == node, page, "page does not know its node");
     must(held == ranges->held_pages, ranges->first, "count of held range pages is wrong");
     for (unsigned list = 0; list < PAGE_RANGE_LISTS; list++) {
-        cds_list_for_each_entry (page, &ranges->free[list], link) {
+        cds_list_for_each_entry(page, &ranges->free[list], link) {
             must(page->state == PAGE_FREE && page_range_list(page->extent) == list, page,
                  "extent is on a list not its own");
             listed_extents++;

@@ -37,7 +37,7 @@ static struct page *fit_best(struct page_ranges *ranges, size_t pages)
 {
     struct page *best = NULL, *page;
 
-    cds_list_for_each_entry (page, &ranges->free[page_range_list(pages)], link) {
+    cds_list_for_each_entry(page, &ranges->free[page_range_list(pages)], link) {
         if (page->extent == pages)
             return page;
         if (page->extent > pages && (!best || page->extent < best->extent))

@@ -30,7 +30,7 @@ struct builder {
     size_t live_capacity;
     struct plan_slots slots;
     unsigned *stream_ranks; /* [nr_stream_flags] */
-    bool *cache_kept; /* by cache; the last is untyped */
+    bool *cache_kept;       /* by cache; the last is untyped */
     size_t caches_known;
     size_t *cache_positions; /* [cache * nr_groups + group]: after the last event on it */
     uint64_t live_objects, live_bytes, rounded_bytes;
@@ -44,8 +44,8 @@ struct builder {
 static inline int words_add(struct plan_words *words, uint64_t word)
 {
     if (__builtin_expect(words->count == words->capacity, 0)) {
-        int code = array_grow((void **)&words->words, &words->capacity, words->count + 1,
-                                 sizeof word);
+        int code =
+            array_grow((void **)&words->words, &words->capacity, words->count + 1, sizeof word);
 
         if (code)
             return code;
@@ -99,8 +99,8 @@ static int tables_follow(struct builder *builder, struct error *error)
         size_t old = plan->nr_caches, groups = plan->nr_groups;
         struct plan_cache *grown = realloc(plan->caches, (nr_caches + 1) * sizeof *grown);
         bool *kept = realloc(builder->cache_kept, (nr_caches + 1) * sizeof *kept);
-        size_t *positions = realloc(builder->cache_positions,
-                                    (nr_caches + 1) * groups * sizeof *positions);
+        size_t *positions =
+            realloc(builder->cache_positions, (nr_caches + 1) * groups * sizeof *positions);
 
         plan->caches = grown ? grown : plan->caches;
         builder->cache_kept = kept ? kept : builder->cache_kept;
@@ -204,8 +204,8 @@ static int bulk_begin(struct builder *builder, unsigned group, const struct trac
 static void bulk_count(struct builder *builder, unsigned group)
 {
     if (builder->bulk_header != SIZE_MAX)
-        builder->plan->groups[group].events.words[builder->bulk_header] +=
-            (uint64_t)1 << PLAN_SLOT_SHIFT;
+        builder->plan->groups[group].events.words[builder->bulk_header] += (uint64_t)1
+                                                                           << PLAN_SLOT_SHIFT;
 }
 
 static void live_grow(struct builder *builder, uint64_t size)
@@ -253,8 +253,8 @@ static int add_alloc(struct builder *builder, unsigned group, const struct trace
     uint64_t word;
     int code;
 
-    code = array_grow((void **)&builder->live, &builder->live_capacity,
-                         (size_t)event->object + 1, sizeof *builder->live);
+    code = array_grow((void **)&builder->live, &builder->live_capacity, (size_t)event->object + 1,
+                      sizeof *builder->live);
     if (code)
         return code;
     live = &builder->live[event->object];
@@ -294,8 +294,7 @@ static int add_free(struct builder *builder, unsigned group, const struct trace_
     if (event->batch > 1 || builder->bulk_left)
         code = bulk_begin(builder, group, event);
     if (code == 0)
-        code = group_add(builder, group,
-                         plan_word(PLAN_FREE, live->tag, live->type, live->slot),
+        code = group_add(builder, group, plan_word(PLAN_FREE, live->tag, live->type, live->slot),
                          event->time_ns);
     bulk_count(builder, group);
     cache_touch(builder, group, live->type);
@@ -317,8 +316,7 @@ static int add_create(struct builder *builder, unsigned group, const struct trac
 static int add_destroy(struct builder *builder, unsigned group, const struct trace_event *event)
 {
     struct plan *plan = builder->plan;
-    struct plan_destroy *grown = realloc(plan->destroys,
-                                         (plan->nr_destroys + 1) * sizeof *grown);
+    struct plan_destroy *grown = realloc(plan->destroys, (plan->nr_destroys + 1) * sizeof *grown);
     size_t bytes = plan->nr_groups * sizeof(size_t);
     struct plan_destroy *destroy;
 
@@ -453,9 +451,10 @@ static int check_filters(const struct builder *builder, struct error *error)
                              plan->nr_streams - 1);
     }
     if (plan->events == 0)
-        return error_set(error, ENODATA, config->caches || config->streams
-                                             ? "no event is left to replay after filtering"
-                                             : "the trace has no events");
+        return error_set(error, ENODATA,
+                         config->caches || config->streams
+                             ? "no event is left to replay after filtering"
+                             : "the trace has no events");
     return 0;
 }
 
@@ -530,8 +529,7 @@ static int builder_run(struct builder *builder, const char *trace, struct error 
 int plan_create(const char *trace, const struct plan_config *config, struct plan **result,
                 struct error *error)
 {
-    struct builder builder = {
-        .config = config, .last_group = UINT32_MAX, .bulk_header = SIZE_MAX};
+    struct builder builder = {.config = config, .last_group = UINT32_MAX, .bulk_header = SIZE_MAX};
     struct plan *plan = calloc(1, sizeof *plan);
     int code;
 
@@ -545,8 +543,10 @@ int plan_create(const char *trace, const struct plan_config *config, struct plan
     if (code == -ENOMEM)
         error_set(error, ENOMEM, "no memory for the plan of %s", trace);
     if (code == -EOVERFLOW)
-        code = error_set(error, EINVAL, "%s: more than %u objects live at once, or changes of stream in total order",
-                         trace, PLAN_SLOT_MAX);
+        code =
+            error_set(error, EINVAL,
+                      "%s: more than %u objects live at once, or changes of stream in total order",
+                      trace, PLAN_SLOT_MAX);
     if (code) {
         plan_destroy(plan);
         return code;

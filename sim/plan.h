@@ -4,9 +4,10 @@
  * the clock starts is decided here: who runs which event, what waits for what, where each object's
  * address will be kept. What is left is about 8 bytes an event.
  *
- * Streams are dealt to groups: stream s (of those that a filter keeps) belongs to group s mod G, where G
- * is the smaller of streams and workers. A group is one list of events in recorded order, run by one worker. Whether two
- * streams share a worker does not depend on the replica, so all replicas share one plan.
+ * Streams are dealt to groups: stream s (of those that a filter keeps) belongs to group s mod G,
+ * where G is the smaller of streams and workers. A group is one list of events in recorded order,
+ * run by one worker. Whether two streams share a worker does not depend on the replica, so all
+ * replicas share one plan.
  *
  * Slots. An object's address is kept in a slot, together with a tag: the number of the slot's
  * life. The alloc publishes address and tag at once; a free in another group waits until the slot
@@ -133,12 +134,12 @@ struct plan {
 
     uint64_t events; /* one replica, one loop: allocs + frees + creations and destructions */
     uint64_t allocs, frees;
-    uint64_t remote_frees;         /* freed by another group than allocated */
-    uint64_t implied_remote_frees; /* of these: put there by the importer */
-    uint64_t dropped_by_filter;    /* events that `--cache` and `--stream` left out */
-    uint64_t max_events;           /* as asked; 0: all */
-    char *kept_caches;             /* "a,b", or NULL: no filter */
-    char *kept_streams;            /* "0,2", or NULL: no filter */
+    uint64_t remote_frees;                       /* freed by another group than allocated */
+    uint64_t implied_remote_frees;               /* of these: put there by the importer */
+    uint64_t dropped_by_filter;                  /* events that `--cache` and `--stream` left out */
+    uint64_t max_events;                         /* as asked; 0: all */
+    char *kept_caches;                           /* "a,b", or NULL: no filter */
+    char *kept_streams;                          /* "0,2", or NULL: no filter */
     uint64_t peak_live_objects, peak_live_bytes; /* in recorded order; bytes as requested */
     uint64_t peak_rounded_bytes;                 /* each object rounded up to a power of two */
     uint64_t largest_object;
@@ -148,11 +149,11 @@ struct plan {
 
 struct plan_config {
     unsigned workers;
-    uint64_t max_events;     /* 0: all */
-    bool total_order;        /* put turns between groups */
-    bool event_times;        /* keep the time of each event, for --pace */
+    uint64_t max_events;       /* 0: all */
+    bool total_order;          /* put turns between groups */
+    bool event_times;          /* keep the time of each event, for --pace */
     const char *const *caches; /* names to keep, NULL-terminated; "(untyped)"; NULL: all */
-    const bool *streams;     /* streams to keep, [nr_streams_kept]; NULL: all */
+    const bool *streams;       /* streams to keep, [nr_streams_kept]; NULL: all */
     size_t nr_stream_flags;
 };
 

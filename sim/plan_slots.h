@@ -29,8 +29,8 @@ int plan_slots_init(struct plan_slots *slots, unsigned nr_groups);
 void plan_slots_cleanup(struct plan_slots *slots);
 
 /*
- * Takes a slot for `group` and begins its next life, of which *tag is the tag. -ENOMEM; -EOVERFLOW: a
- * word cannot tell so many apart.
+ * Takes a slot for `group` and begins its next life, of which *tag is the tag. -ENOMEM; -EOVERFLOW:
+ * a word cannot tell so many apart.
  */
 int plan_slots_take(struct plan_slots *slots, unsigned group, uint32_t *slot, uint16_t *tag);
 

@@ -141,8 +141,8 @@ static void run_words_of(struct worker *worker, struct cursor *cursor,
 enum outside { PRELOAD, LEFTOVER };
 
 /*
- * What is allocated before the clock starts, or freed after. All workers at once; in total order one
- * after the other, so that where objects lie repeats from run to run.
+ * What is allocated before the clock starts, or freed after. All workers at once; in total order
+ * one after the other, so that where objects lie repeats from run to run.
  */
 static void run_outside(struct worker *worker, unsigned cpu, enum outside which)
 {
@@ -272,8 +272,8 @@ static void worker_run(unsigned cpu, void *argument)
 /* ---- set-up ---- */
 
 /*
- * Lists go to workers in rounds, each round beginning one worker further, or copies of a busy stream
- * would all meet on one worker.
+ * Lists go to workers in rounds, each round beginning one worker further, or copies of a busy
+ * stream would all meet on one worker.
  */
 static int deal_lists(struct replay *replay)
 {
@@ -331,8 +331,8 @@ static int replay_prepare(struct replay *replay)
     replay->slots = lines_alloc(replicas * plan->nr_slots, sizeof *replay->slots);
     replay->turns = lines_alloc(replicas, CACHE_LINE);
     replay->workers = lines_alloc(nr_cpus(), sizeof *replay->workers);
-    if (!replay->types || !replay->caches || !replay->cursors || !replay->slots ||
-        !replay->turns || !replay->workers)
+    if (!replay->types || !replay->caches || !replay->cursors || !replay->slots || !replay->turns ||
+        !replay->workers)
         code = -ENOMEM;
     if (code == 0)
         code = deal_lists(replay);
@@ -385,11 +385,8 @@ int replay_run(const struct plan *plan, struct allocator_instance *allocator,
                const struct replay_config *config, struct replay_result *result,
                struct error *error)
 {
-    struct replay replay = {.plan = plan,
-                            .config = config,
-                            .allocator = allocator,
-                            .result = result,
-                            .error = error};
+    struct replay replay = {
+        .plan = plan, .config = config, .allocator = allocator, .result = result, .error = error};
     int code;
 
     *result = (struct replay_result){0};

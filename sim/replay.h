@@ -37,25 +37,26 @@ struct replay_result {
     unsigned loops;      /* measured */
     unsigned warmup_loops;
     uint64_t loop_min_ns, loop_median_ns, loop_max_ns; /* of the measured loops */
-    uint64_t failed_allocs;   /* for good, in measured loops */
-    uint64_t skipped_frees;   /* of objects whose alloc failed */
-    uint64_t refused_destroys; /* of caches with live objects */
-    uint64_t remote_frees;    /* freed by another worker than allocated */
+    uint64_t failed_allocs;                            /* for good, in measured loops */
+    uint64_t skipped_frees;                            /* of objects whose alloc failed */
+    uint64_t refused_destroys;                         /* of caches with live objects */
+    uint64_t remote_frees;                             /* freed by another worker than allocated */
     /*
-     * Pages when the last event of a loop had run. Of the first loop, which begins with nothing; and of
-     * the last, with the peak of all measured ones: these begin with what the end of the loop before,
-     * where all that lives is freed, left resting in magazines and slabs.
+     * Pages when the last event of a loop had run. Of the first loop, which begins with nothing;
+     * and of the last, with the peak of all measured ones: these begin with what the end of the
+     * loop before, where all that lives is freed, left resting in magazines and slabs.
      */
     struct page_statistics first_pages, pages;
-    uint64_t violations;      /* found by verify */
+    uint64_t violations; /* found by verify */
     char first_violation[256];
     struct native_run_report machine;
 };
 
 /*
- * Runs the plan on the machine that native_start set up (its CPUs are the workers) against a started
- * allocator, whose caches it creates before and destroys after. `replicas` times the plan's groups
- * must be at least the number of workers. Errors: -ENOMEM, -EINVAL, or what the allocator says.
+ * Runs the plan on the machine that native_start set up (its CPUs are the workers) against a
+ * started allocator, whose caches it creates before and destroys after. `replicas` times the plan's
+ * groups must be at least the number of workers. Errors: -ENOMEM, -EINVAL, or what the allocator
+ * says.
  */
 int replay_run(const struct plan *plan, struct allocator_instance *allocator,
                const struct replay_config *config, struct replay_result *result,

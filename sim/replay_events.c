@@ -42,8 +42,7 @@ static __attribute__((noinline)) void *alloc_again(struct worker *worker,
 /* An object's identity: replica, slot and the tag of its life. Never 0. */
 static uint64_t identity_of(const struct cursor *cursor, uint64_t word)
 {
-    return (uint64_t)(cursor->replica + 1) << 41 | (uint64_t)plan_slot(word) << 9 |
-           plan_tag(word);
+    return (uint64_t)(cursor->replica + 1) << 41 | (uint64_t)plan_slot(word) << 9 | plan_tag(word);
 }
 
 static void object_born(struct worker *worker, const struct cursor *cursor, uint64_t word,
@@ -83,8 +82,8 @@ static bool pace_due(struct worker *worker, struct cursor *cursor, const uint64_
     if (replay->config->pace == 0 || word < events->words || word >= cursor->end ||
         plan_op(*word) == PLAN_TURN)
         return true;
-    due_ns = (uint64_t)((double)cursor->group->times.words[word - events->words] /
-                        replay->config->pace);
+    due_ns =
+        (uint64_t)((double)cursor->group->times.words[word - events->words] / replay->config->pace);
     cursor->early = machine_cycles_to_ns(now_cycles() - worker->start_cycles) < due_ns;
     return !cursor->early;
 }
@@ -319,8 +318,8 @@ run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word, co
     return word;
 }
 
-const uint64_t *replay_run_words(struct worker *worker, struct cursor *cursor,
-                                 const uint64_t *word, const uint64_t *end)
+const uint64_t *replay_run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word,
+                                 const uint64_t *end)
 {
     return worker->replay->careful ? run_words(worker, cursor, word, end, true)
                                    : run_words(worker, cursor, word, end, false);

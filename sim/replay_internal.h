@@ -67,7 +67,7 @@ struct replay {
     struct replay_cache *caches;
     struct cursor *cursors; /* [replicas * groups] */
     unsigned nr_cursors;
-    replay_slot *slots;     /* [replicas * nr_slots] */
+    replay_slot *slots;      /* [replicas * nr_slots] */
     _Atomic uint32_t *turns; /* [replicas], a line apart */
     struct worker *workers;
     struct verifier *verifier; /* NULL: not asked for, or a design that is exempt */
@@ -89,8 +89,8 @@ struct replay {
  * Runs a list of words up to `end` and returns the first that has not run: `end`, or beyond it when
  * a bulk event stands there, or one that must wait.
  */
-const uint64_t *replay_run_words(struct worker *worker, struct cursor *cursor,
-                                 const uint64_t *word, const uint64_t *end);
+const uint64_t *replay_run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word,
+                                 const uint64_t *end);
 
 /* Makes the cache and binds its types to it. */
 int replay_cache_create(struct replay *replay, uint32_t cache, struct error *error);

@@ -15,7 +15,8 @@
 static const char *const order_names[] = {"object", "trace"};
 static const char *const touch_names[] = {"none", "first", "all"};
 
-/* First line of a small system file, or of the line that starts with `key`; "" when there is none. */
+/* First line of a small system file, or of the line that starts with `key`; "" when there is none.
+ */
 static void read_line(const char *path, const char *key, char *line, size_t size)
 {
     FILE *file = fopen(path, "re");
@@ -59,9 +60,9 @@ static json_t *provenance(const struct result_context *context, const struct run
     json_object_set_new(object, "build", json_string(SLABLAB_BUILD));
     if (uname(&system) == 0) {
         json_object_set_new(object, "host", json_string(system.nodename));
-        json_object_set_new(object, "kernel",
-                            json_sprintf("%s %s %s", system.sysname, system.release,
-                                         system.machine));
+        json_object_set_new(
+            object, "kernel",
+            json_sprintf("%s %s %s", system.sysname, system.release, system.machine));
     }
     set_line(object, "cpu", "/proc/cpuinfo", "model name");
     set_line(object, "governor", "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", NULL);
@@ -120,9 +121,8 @@ static json_t *machine_section(const struct result_context *context,
                                const struct run_report *report)
 {
     return json_pack("{s:s, s:s, s:I, s:I, s:b, s:s, s:b}", "kind", "native", "name",
-                     context->machine_name, "cpus",
-                     (json_int_t)topology_nr_cpus(context->topology), "nodes",
-                     (json_int_t)report->nr_nodes, "bound", report->bound, "binding",
+                     context->machine_name, "cpus", (json_int_t)topology_nr_cpus(context->topology),
+                     "nodes", (json_int_t)report->nr_nodes, "bound", report->bound, "binding",
                      context->binding, "oversubscribed", report->oversubscribed);
 }
 
@@ -150,13 +150,12 @@ static json_t *invalid_reasons(const struct run_config *config, const struct run
     if (!report->bound && config->binding->policy != BINDING_NONE)
         json_array_append_new(reasons, json_string("workers were not bound to their CPUs"));
     if (replay->machine.migrated)
-        json_array_append_new(reasons, json_sprintf("%u workers were seen on another CPU",
-                                                    replay->machine.migrated));
-    if (replay->violations)
         json_array_append_new(
-            reasons, json_sprintf("%llu broken promises; the first: %s",
-                                  (unsigned long long)replay->violations,
-                                  replay->first_violation));
+            reasons, json_sprintf("%u workers were seen on another CPU", replay->machine.migrated));
+    if (replay->violations)
+        json_array_append_new(reasons, json_sprintf("%llu broken promises; the first: %s",
+                                                    (unsigned long long)replay->violations,
+                                                    replay->first_violation));
     if (replay->pages.arena_failures)
         json_array_append_new(reasons,
                               json_string("the arena's addresses ran out: allocations failed"));
@@ -173,9 +172,9 @@ static void set_figures(json_t *record, const struct run_config *config,
     if (replay->elapsed_ns && replay->events) {
         json_object_set_new(record, "events_per_second",
                             json_real((double)replay->events / seconds));
-        json_object_set_new(record, "ns_per_event",
-                            json_real((double)replay->elapsed_ns * config->threads /
-                                      (double)replay->events));
+        json_object_set_new(
+            record, "ns_per_event",
+            json_real((double)replay->elapsed_ns * config->threads / (double)replay->events));
     }
     json_object_set_new(record, "loop_ns",
                         json_pack("{s:I, s:I, s:I}", "min", (json_int_t)replay->loop_min_ns,
@@ -195,8 +194,8 @@ static void set_memory(json_t *record, const struct run_report *report)
     json_t *by_node = json_array();
 
     for (unsigned i = 0; i < report->nr_nodes; i++)
-        json_array_append_new(by_node, json_integer((json_int_t)(pages->held_by_node[i] /
-                                                                 PAGE_SIZE)));
+        json_array_append_new(by_node,
+                              json_integer((json_int_t)(pages->held_by_node[i] / PAGE_SIZE)));
     json_object_set_new(record, "ledger",
                         json_pack("{s:{s:I}, s:{s:I}}", "peak", "page_bytes",
                                   (json_int_t)pages->peak_bytes, "end", "page_bytes",
@@ -238,8 +237,7 @@ json_t *result_create(const struct run_config *config, const struct run_report *
     if (!report->harness)
         json_object_set_new(record, "verified", json_boolean(replay->verify));
     if (config->memory_limit && !report->external)
-        json_object_set_new(record, "memory_limit",
-                            json_integer((json_int_t)config->memory_limit));
+        json_object_set_new(record, "memory_limit", json_integer((json_int_t)config->memory_limit));
     json_object_set_new(record, "seed", json_integer((json_int_t)replay->seed));
     json_object_set_new(record, "repeat", json_integer(context->repeat));
     json_object_set_new(record, "valid", json_boolean(json_array_size(reasons) == 0));

@@ -28,9 +28,9 @@
 
 /* Which CPU and node each worker stands for. */
 struct placement {
-    unsigned *cpus;  /* [threads] logical CPU of the topology */
-    unsigned *nodes; /* [threads] */
-    int *os_nodes;   /* [nr_nodes] */
+    unsigned *cpus;      /* [threads] logical CPU of the topology */
+    unsigned *nodes;     /* [threads] */
+    int *os_nodes;       /* [nr_nodes] */
     unsigned *distances; /* [nr_nodes * nr_nodes] */
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One run: a machine, an arena and a design set up, a plan replayed, all taken down again; what came
- * of it is a result (result.h).
+ * One run: a machine, an arena and a design set up, a plan replayed, all taken down again; what
+ * came of it is a result (result.h).
  */
 #ifndef SLABLAB_SIM_RUN_H
 #define SLABLAB_SIM_RUN_H
@@ -55,7 +55,8 @@ struct run_report {
     bool bound;
     bool oversubscribed; /* workers share a CPU */
     unsigned nr_nodes;
-    struct page_statistics reclaimed; /* after the trace's caches were destroyed and all reclaimed */
+    struct page_statistics
+        reclaimed; /* after the trace's caches were destroyed and all reclaimed */
 };
 
 /*

@@ -76,9 +76,8 @@ static void violation(struct verifier *verifier, const char *what, const void *o
 
     atomic_fetch_add(&verifier->violations, 1);
     if (atomic_compare_exchange_strong(&verifier->first_owner, &nobody, 1))
-        snprintf(verifier->first, sizeof verifier->first,
-                 "object %#llx at %p of %zu bytes %s", (unsigned long long)identity, object, size,
-                 what);
+        snprintf(verifier->first, sizeof verifier->first, "object %#llx at %p of %zu bytes %s",
+                 (unsigned long long)identity, object, size, what);
 }
 
 static shadow_word *region_of(struct verifier *verifier, uintptr_t address)

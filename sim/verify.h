@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Does an allocator keep its word? A shadow map, one bit per 8-byte granule, finds objects that
- * overlap or are handed out twice; a stamp of its identity at both ends of each object finds content
- * that somebody else wrote. Any number of threads; the map's words are atomic.
+ * overlap or are handed out twice; a stamp of its identity at both ends of each object finds
+ * content that somebody else wrote. Any number of threads; the map's words are atomic.
  */
 #ifndef SLABLAB_SIM_VERIFY_H
 #define SLABLAB_SIM_VERIFY_H

@@ -82,7 +82,7 @@ static int probe_cache_create(void *instance, const struct cache_params *params,
     if (probe.refuse_cache && strcmp(params->name, probe.refuse_cache) == 0)
         return error_set(error, ENOMEM, "refused");
     *cache = calloc(1, sizeof **cache);
-    snprintf((*cache)->name, sizeof (*cache)->name, "%s", params->name);
+    snprintf((*cache)->name, sizeof(*cache)->name, "%s", params->name);
     atomic_fetch_add(&probe.creates, 1);
     return 0;
 }
@@ -499,7 +499,8 @@ static void timers_run_on_recorded_time(void **state)
     trace_fixture_end(&fixture);
     config.replay.loops = 3;
     run_trace(&fixture, &config);
-    /* The third loop's last chunk begins within PLAN_CHUNK events, two a millisecond, of its end. */
+    /* The third loop's last chunk begins within PLAN_CHUNK events, two a millisecond, of its end.
+     */
     assert_in_range(probe.latest_timer_ns, 2997000000 - PLAN_CHUNK / 2 * 1000000, 2999000000);
     trace_fixture_remove(&fixture);
 }

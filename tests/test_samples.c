@@ -60,8 +60,8 @@ static void hackbench_asked_for_and_got_as_much_as_perf_says(void **state)
 }
 
 /*
- * With nothing live and all reclaimed, what is held is descriptors. Not so of magazine, whose CPUs keep
- * two magazines each, and x15, which keeps every slab: their own tests say what of them stays.
+ * With nothing live and all reclaimed, what is held is descriptors. Not so of magazine, whose CPUs
+ * keep two magazines each, and x15, which keeps every slab: their own tests say what of them stays.
  */
 static void assert_given_back(const char *allocator, const struct page_statistics *reclaimed)
 {
@@ -97,8 +97,10 @@ static void replay_verified(const struct plan *plan, const struct topology *host
         fail_msg("%s: %s", allocator, error.text);
     if (report.replay.violations)
         fail_msg("%s, %u threads: %s", allocator, threads, report.replay.first_violation);
-    assert_int_equal(report.replay.failed_allocs, 0);
-    assert_int_equal(report.replay.skipped_frees, 0);
+    /* spl's no-wait call is NULL when somebody else has just made a slab: so is its original's. */
+    if (strcmp(allocator, "spl") != 0)
+        assert_int_equal(report.replay.failed_allocs, 0);
+    assert_true(report.replay.skipped_frees <= report.replay.failed_allocs);
     assert_int_equal(report.replay.events, plan->events * config.replay.replicas);
     assert_given_back(allocator, &report.reclaimed);
     run_report_cleanup(&report);
@@ -136,12 +138,55 @@ static void every_design_replays_every_sample(void **state)
     topology_destroy(host);
 }
 
+/* A quarter of what the trace needs: each design's own answer runs, and the trace goes on. */
+static void every_design_gets_by_on_too_little_memory(void **state)
+{
+    const struct plan_config planned = {.workers = 2, .max_events = 100000};
+    static const struct binding unbound = {.policy = BINDING_NONE};
+    struct error error = {""};
+    struct topology *host;
+    struct plan *plan;
+    size_t count;
+    const struct allocator *const *all = allocator_all(&count);
+
+    (void)state;
+    assert_int_equal(topology_create_host(&host, NULL), 0);
+    assert_int_equal(plan_create(samples[0].path, &planned, &plan, &error), 0);
+    for (size_t i = 0; i < count; i++) {
+        const struct run_config config = {
+            .allocator = all[i]->name,
+            .threads = 2,
+            .oversubscribe = true,
+            .binding = &unbound,
+            .trace_timers = true,
+            .memory_limit = 2 << 20,
+            .replay = {.replicas = 1, .loops = 2, .cold = true, .verify = true},
+        };
+        struct run_report report;
+
+        if (all[i]->external || all[i]->harness)
+            continue;
+        if (run_execute(plan, host, &config, &report, &error) != 0)
+            fail_msg("%s: %s", all[i]->name, error.text);
+        if (report.replay.violations)
+            fail_msg("%s: %s", all[i]->name, report.replay.first_violation);
+        assert_true(report.replay.failed_allocs > 0);
+        assert_true(report.replay.skipped_frees <= report.replay.failed_allocs);
+        assert_true(report.replay.pages.peak_bytes <= config.memory_limit);
+        assert_given_back(all[i]->name, &report.reclaimed);
+        run_report_cleanup(&report);
+    }
+    plan_destroy(plan);
+    topology_destroy(host);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_are_those_of_an_independent_script),
         cmocka_unit_test(hackbench_asked_for_and_got_as_much_as_perf_says),
         cmocka_unit_test(every_design_replays_every_sample),
+        cmocka_unit_test(every_design_gets_by_on_too_little_memory),
     };
 
     return cmocka_run_group_tests_name("samples", tests, NULL, NULL);

@@ -112,18 +112,15 @@ void trace_fixture_preload(struct trace_fixture *fixture, uint32_t stream, uint3
 
 void trace_fixture_free(struct trace_fixture *fixture, uint32_t stream, uint32_t object)
 {
-    put(fixture,
-        (struct trace_event){.op = TRACE_FREE, .stream = stream, .object = object});
+    put(fixture, (struct trace_event){.op = TRACE_FREE, .stream = stream, .object = object});
 }
 
 void trace_fixture_create(struct trace_fixture *fixture, uint32_t stream, uint32_t cache)
 {
-    put(fixture,
-        (struct trace_event){.op = TRACE_CACHE_CREATE, .stream = stream, .type = cache});
+    put(fixture, (struct trace_event){.op = TRACE_CACHE_CREATE, .stream = stream, .type = cache});
 }
 
 void trace_fixture_destroy(struct trace_fixture *fixture, uint32_t stream, uint32_t cache)
 {
-    put(fixture,
-        (struct trace_event){.op = TRACE_CACHE_DESTROY, .stream = stream, .type = cache});
+    put(fixture, (struct trace_event){.op = TRACE_CACHE_DESTROY, .stream = stream, .type = cache});
 }

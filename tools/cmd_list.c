@@ -41,8 +41,9 @@ static void describe_values(const struct tunable *tunable, json_t *object)
     case TUNABLE_UINT:
     case TUNABLE_SIZE:
         json_object_set_new(object, "values",
-                            json_sprintf("%llu..%llu", (unsigned long long)tunable->minimum,
-                                         (unsigned long long)tunable->maximum));
+                            json_sprintf("%llu..%llu%s", (unsigned long long)tunable->minimum,
+                                         (unsigned long long)tunable->maximum,
+                                         tunable->power_of_two ? ", a power of two" : ""));
         break;
     case TUNABLE_BOOL:
         json_object_set_new(object, "values", json_string("on|off"));
