@@ -801,6 +801,34 @@ static void a_sweep_of_a_missing_trace_does_not_begin(void **state)
     assert_int_equal(access(path, F_OK), -1);
 }
 
+static void what_is_not_there_is_not_gone_on_with(void **state)
+{
+    (void)state;
+    run(SWEEP "-o @/typo --resume");
+    assert_refused("nothing to go on with");
+}
+
+static void a_recording_is_not_written_over(void **state)
+{
+    static const char perf_data[] = "PERFILE2 and so on";
+    char path[128];
+    char *kept;
+
+    (void)state;
+    write_file("perf.data", perf_data, sizeof perf_data - 1);
+    run("import @/perf.data -o @/perf.data");
+    assert_refused("one file");
+    snprintf(path, sizeof path, "%s/perf.data", folder);
+    kept = read_file(path);
+    assert_string_equal(kept, perf_data);
+    free(kept);
+    run("import @/perf.data -o @/perf.slt");
+    assert_refused("perf script");
+    run("import " HACKBENCH " -o @/again.slt");
+    assert_refused("trace already");
+    unlink(path);
+}
+
 static void nothing_to_draw_is_said(void **state)
 {
     (void)state;
@@ -846,6 +874,8 @@ int main(void)
         cmocka_unit_test(an_installation_may_be_moved),
         cmocka_unit_test(an_interrupted_replay_leaves_nothing),
         cmocka_unit_test(a_sweep_of_a_missing_trace_does_not_begin),
+        cmocka_unit_test(what_is_not_there_is_not_gone_on_with),
+        cmocka_unit_test(a_recording_is_not_written_over),
         cmocka_unit_test(nothing_to_draw_is_said),
     };
 

@@ -6,8 +6,10 @@
 #include "traces/import.h"
 
 #include <argp.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct arguments {
     const char *input;
@@ -78,6 +80,15 @@ static const struct argp argp = {
     NULL,
     NULL};
 
+/* Writing the trace over its own recording would lose the recording. */
+static bool same_file(const char *input, const char *output)
+{
+    struct stat in, out;
+
+    return stat(input, &in) == 0 && stat(output, &out) == 0 && in.st_dev == out.st_dev &&
+           in.st_ino == out.st_ino && S_ISREG(in.st_mode);
+}
+
 static void show_progress(void *context, uint64_t bytes)
 {
     command_progress("%s: %llu MB", (const char *)context, (unsigned long long)(bytes / 1000000));
@@ -92,6 +103,10 @@ int cmd_import(int argc, char **argv)
 
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     arguments.options.progress_context = (void *)arguments.input;
+    if (same_file(arguments.input, arguments.output)) {
+        error_set(&error, EINVAL, "%s: input and output are one file", arguments.input);
+        return command_failed(-EINVAL, &error);
+    }
     code = import_trace(arguments.input, arguments.output, &arguments.options, &report, &error);
     if (code)
         return command_failed(code, &error);
@@ -99,6 +114,6 @@ int cmd_import(int argc, char **argv)
     fprintf(stderr, "%s: %s, %llu bytes, %llu events written to %s\n", arguments.input,
             report.format, (unsigned long long)report.input_bytes,
             (unsigned long long)report.events, arguments.output);
-    repairs_print(&report.repairs, stderr);
+    repairs_print(&report.repairs, report.events, stderr);
     return STATUS_DONE;
 }

@@ -185,7 +185,7 @@ static void print_text(const char *trace, const struct trace_summary *summary)
                (unsigned long long)summary->by_stream[i].allocs,
                (unsigned long long)summary->by_stream[i].frees);
     printf("\nmended by the importer\n");
-    repairs_print(&summary->repairs, stdout);
+    repairs_print(&summary->repairs, summary->events, stdout);
     print_caches(summary);
 }
 

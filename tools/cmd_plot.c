@@ -151,6 +151,13 @@ static int pictures_draw(const struct series *series, const char *scripts, const
     return code;
 }
 
+static bool is_folder(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
 int cmd_plot(int argc, char **argv)
 {
     struct arguments arguments = {.format = "svg"};
@@ -160,6 +167,10 @@ int cmd_plot(int argc, char **argv)
     int code;
 
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    if (!is_folder(arguments.folder)) {
+        error_set(&error, ENOTDIR, "%s is no folder of a sweep", arguments.folder);
+        return command_failed(-ENOTDIR, &error);
+    }
     code = series_read(arguments.folder, &series, &error);
     if (code)
         return command_failed(code, &error);

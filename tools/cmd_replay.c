@@ -349,6 +349,10 @@ static int finish(struct session *session, int code, struct error *error)
         outfile_discard(&session->json);
     if (keep && (!arguments->json || strcmp(arguments->json, "-") != 0))
         replay_table_print(session->table, stdout, arguments->trace);
+    if (!code && arguments->options.run.replay.verify && !session->invalid &&
+        (!arguments->json || strcmp(arguments->json, "-") != 0))
+        printf("verified: no object overlapped another, and all kept their content (null is "
+               "exempt)\n");
     fflush(stdout);
     if (written)
         status = command_failed(written, &unwritten);

@@ -10,6 +10,7 @@
 #include "tools/command.h"
 #include "tools/replay_options.h"
 #include "tools/runs_file.h"
+#include "tools/series.h"
 #include "tools/sweep_file.h"
 #include "tools/trial.h"
 #include "traces/trace.h"
@@ -254,7 +255,10 @@ static int results_open(struct sweep *sweep, const json_t *description, struct e
         return code;
     if (asprintf(&path, "%s/%s", folder, RUNS_FILE_NAME) < 0)
         return error_set(error, ENOMEM, "no memory for a path");
-    if (access(path, F_OK) != 0) {
+    if (access(path, F_OK) != 0 && arguments->resume) {
+        code = error_set(error, ENOENT, "%s is not there: nothing to go on with", path);
+        rmdir(folder); /* ours, if it is empty */
+    } else if (access(path, F_OK) != 0) {
         code = sweep_file_write(folder, description, error);
     } else if (!arguments->resume) {
         code = error_set(error, EEXIST,
@@ -407,6 +411,36 @@ static int run_all(struct sweep *sweep, struct error *error)
     return code;
 }
 
+/* What came of it, a row a combination: medians, as the pictures show them. */
+static void series_print(const struct series *series)
+{
+    printf("%-28s %-22s %8s %7s %10s %21s %10s\n", "trace", "allocator", "magazine", "threads",
+           "M events/s", "(min to max)", "peak KiB");
+    for (size_t i = 0; i < series->count; i++) {
+        const struct point *point = &series->points[i];
+        char size[24] = "-", memory[32] = "-", spread[48];
+
+        if (point->magazine_size)
+            snprintf(size, sizeof size, "%llu", (unsigned long long)point->magazine_size);
+        if (point->peak_page_bytes >= 0)
+            snprintf(memory, sizeof memory, "%.0f", point->peak_page_bytes / 1024);
+        snprintf(spread, sizeof spread, "(%.2f to %.2f)", point->throughput.minimum * 1e-6,
+                 point->throughput.maximum * 1e-6);
+        printf("%-28s %-22s %8s %7u %10.2f %21s %10s\n", point->trace, point->allocator, size,
+               point->threads, point->throughput.median * 1e-6, spread, memory);
+    }
+}
+
+static void results_print(const char *folder)
+{
+    struct series series;
+
+    if (series_read(folder, &series, NULL) != 0)
+        return; /* nothing valid: said already */
+    series_print(&series);
+    series_cleanup(&series);
+}
+
 /* Everything between the options and the status; *missing gets how many runs have no result. */
 static int sweep_run(struct sweep *sweep, size_t *missing, struct error *error)
 {
@@ -431,6 +465,8 @@ static int sweep_run(struct sweep *sweep, size_t *missing, struct error *error)
     if (code == 0)
         code = run_all(sweep, error);
     *missing = runs_missing(sweep);
+    if (code == 0)
+        results_print(arguments->folder);
     if (code == 0 && *missing)
         fprintf(stderr, "%zu runs in %s/%s, %zu of them without a valid result\n", sweep->nr_runs,
                 arguments->folder, RUNS_FILE_NAME, *missing);

@@ -39,6 +39,7 @@ static int run_command(const struct command *command, int argc, char **argv)
     snprintf(name, sizeof name, "slablab %s", command->name);
     argv[0] = name;
     argp_err_exit_status = STATUS_USAGE;
+    setenv("ARGP_HELP_FMT", "rmargin=110", 0); /* or it would wrap the examples */
     outfile_unlink_on_signals();
     return command->run(argc, argv);
 }

@@ -103,10 +103,43 @@ static void make_safe(char *text)
     }
 }
 
-/* First line of a block of data: what the key calls the curve. */
-static void curve_title_write(FILE *stream, bool first, const struct point *point, bool sized)
+/* The line style of each curve, for gnuplot's word(): a design has one look in all pictures. */
+struct styles {
+    char text[1024];
+};
+
+/* From 1, in order of name among all designs of the sweep. */
+static unsigned design_number(const struct series *series, const char *allocator)
 {
+    const char *before = "";
+    unsigned number = 1;
+
+    for (;;) {
+        const char *next = allocator;
+
+        for (size_t i = 0; i < series->count; i++) {
+            const char *other = series->points[i].allocator;
+
+            if (strcmp(other, before) > 0 && strcmp(other, next) < 0)
+                next = other;
+        }
+        if (next == allocator)
+            return number;
+        before = next;
+        number++;
+    }
+}
+
+/* First line of a block of data: what the key calls the curve; and its style. */
+static void curve_begin(const struct series *series, FILE *stream, struct styles *styles,
+                        const struct point *point, bool sized)
+{
+    size_t used = strlen(styles->text);
+    bool first = used == 0;
     char size[32] = "", title[256];
+
+    snprintf(styles->text + used, sizeof styles->text - used, "%s%u", first ? "" : " ",
+             design_number(series, point->allocator));
 
     if (sized && point->magazine_size)
         snprintf(size, sizeof size, " (%llu)", (unsigned long long)point->magazine_size);
@@ -145,7 +178,7 @@ static int template_copy(const struct writer *writer, const char *template, FILE
 }
 
 static int script_write(const struct writer *writer, const struct picture *picture,
-                        const char *name, double ideal)
+                        const char *name, double ideal, const struct styles *styles)
 {
     struct outfile file;
     char path[4096];
@@ -161,7 +194,7 @@ static int script_write(const struct writer *writer, const struct picture *pictu
             "style_file = 'style.gp'\ntitle_text = '%s'\ncaption_text = '%s'\ny_text = '%s'\n",
             name, writer->format, name, writer->format, name, picture->title, picture->caption,
             picture->y_text);
-    fprintf(file.stream, "ideal = %.6g\n\n", ideal);
+    fprintf(file.stream, "styles = '%s'\nideal = %.6g\n\n", styles->text, ideal);
     code = template_copy(writer, picture->template, file.stream);
     if (code) {
         outfile_discard(&file);
@@ -234,7 +267,7 @@ static void magazine_range(const struct series *series, const struct picture *pi
 
 /* Blocks are told apart by two blank lines; a design without magazines becomes a level line. */
 static void over_magazine_rows(const struct series *series, const struct picture *picture,
-                               FILE *stream)
+                               FILE *stream, struct styles *styles)
 {
     const char *design = NULL;
     uint64_t smallest, largest;
@@ -246,7 +279,7 @@ static void over_magazine_rows(const struct series *series, const struct picture
         if (!over_magazine_wants(picture, point))
             continue;
         if (!design || strcmp(design, point->allocator) != 0)
-            curve_title_write(stream, !design, point, false);
+            curve_begin(series, stream, styles, point, false);
         design = point->allocator;
         if (point->magazine_size) {
             row_write(stream, (double)point->magazine_size, point, picture->quantity);
@@ -259,12 +292,11 @@ static void over_magazine_rows(const struct series *series, const struct picture
 
 /* ---- over threads ---- */
 
-/* A sweep over sizes would give too many curves: the smallest and the largest size of each design.
- */
+/* A sweep over sizes would give too many curves: the largest size of each design stands for it. */
 static bool over_threads_wants(const struct series *series, const struct picture *picture,
                                const struct point *point)
 {
-    bool smallest = true, largest = true;
+    bool largest = true;
 
     if (strcmp(point->trace, picture->trace) != 0)
         return false;
@@ -274,14 +306,13 @@ static bool over_threads_wants(const struct series *series, const struct picture
         if (strcmp(other->trace, point->trace) != 0 ||
             strcmp(other->allocator, point->allocator) != 0)
             continue;
-        smallest &= other->magazine_size >= point->magazine_size;
         largest &= other->magazine_size <= point->magazine_size;
     }
-    return smallest || largest;
+    return largest;
 }
 
 static double over_threads_rows(const struct series *series, const struct picture *picture,
-                                FILE *stream)
+                                FILE *stream, struct styles *styles)
 {
     const struct point *before = NULL;
     unsigned fewest = UINT32_MAX;
@@ -294,7 +325,7 @@ static double over_threads_rows(const struct series *series, const struct pictur
             continue;
         if (!before || strcmp(before->allocator, point->allocator) != 0 ||
             before->magazine_size != point->magazine_size)
-            curve_title_write(stream, !before, point, true);
+            curve_begin(series, stream, styles, point, true);
         before = point;
         row_write(stream, point->threads, point, picture->quantity);
         if (is_harness(point))
@@ -314,6 +345,7 @@ static double over_threads_rows(const struct series *series, const struct pictur
 static int picture_write(struct writer *writer, const struct picture *picture)
 {
     bool over_threads = strcmp(picture->template, "over-threads") == 0;
+    struct styles styles = {""};
     char name[256], path[4096];
     struct outfile file;
     double ideal = 0;
@@ -327,12 +359,12 @@ static int picture_write(struct writer *writer, const struct picture *picture)
     if (code)
         return code;
     if (over_threads)
-        ideal = over_threads_rows(writer->series, picture, file.stream);
+        ideal = over_threads_rows(writer->series, picture, file.stream, &styles);
     else
-        over_magazine_rows(writer->series, picture, file.stream);
+        over_magazine_rows(writer->series, picture, file.stream, &styles);
     code = outfile_commit(&file, writer->error);
     if (code == 0)
-        code = script_write(writer, picture, name, ideal);
+        code = script_write(writer, picture, name, ideal, &styles);
     return code ? code : list_add(writer, name);
 }
 
@@ -367,14 +399,33 @@ static int over_magazine_pictures(struct writer *writer, const struct trace_name
     return picture_write(writer, &picture);
 }
 
+/* How many runs its points rest on. */
+static void runs_span(const struct series *series, const char *trace, size_t *fewest, size_t *most)
+{
+    *fewest = SIZE_MAX;
+    *most = 0;
+    for (size_t i = 0; i < series->count; i++) {
+        const struct point *point = &series->points[i];
+
+        if (strcmp(point->trace, trace) != 0)
+            continue;
+        *fewest = point->runs < *fewest ? point->runs : *fewest;
+        *most = point->runs > *most ? point->runs : *most;
+    }
+}
+
 static int trace_pictures(struct writer *writer, const struct trace_name *trace)
 {
     const struct series *series = writer->series;
     unsigned done[64], nr_done = 0;
-    char caption[1024], title[512];
+    char caption[1024], title[512], runs[64];
+    size_t fewest, most;
     int code = 0;
 
-    snprintf(caption, sizeof caption, "trace %s; %s", trace->text, series->machine);
+    runs_span(series, trace->path, &fewest, &most);
+    snprintf(runs, sizeof runs, fewest == most ? "%zu" : "%zu to %zu", fewest, most);
+    snprintf(caption, sizeof caption, "trace %s; %s; %s runs a point", trace->text, series->machine,
+             runs);
     make_safe(caption);
     for (size_t i = 0; code == 0 && i < series->count; i++) {
         bool seen = false;

@@ -7,7 +7,10 @@
 
 #include <stdio.h>
 
-/* One line a cause that occurred; "nothing to mend" when none did. */
-void repairs_print(const struct trace_repairs *repairs, FILE *stream);
+/*
+ * One line a cause that occurred; "nothing to mend" when none did. `events` is all that the trace
+ * has: where much of it was made up, it says that much of the recording seems to be lost.
+ */
+void repairs_print(const struct trace_repairs *repairs, uint64_t events, FILE *stream);
 
 #endif

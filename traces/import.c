@@ -60,6 +60,13 @@ static int import_detect(struct import_source *source, const struct import_forma
     }
     if (source->options->format)
         return import_find_format(source->options->format, found, error);
+    if (length >= 8 && memcmp(start, "PERFILE2", 8) == 0)
+        return error_set(error, EINVAL,
+                         "%s: this is perf.data; make text of it: perf script -i %s "
+                         "--show-lost-events | slablab import - -o OUT.slt",
+                         source->name, source->name);
+    if (length >= 4 && memcmp(start, "\x89SLT", 4) == 0)
+        return error_set(error, EINVAL, "%s: this is a trace already", source->name);
     return error_set(error, EINVAL,
                      "%s:1: no recording that is known here; expected lines such as "
                      "\"comm 42 [000] 12.345678: kmem:kmalloc: ... ptr=0x... bytes_req=...\" "

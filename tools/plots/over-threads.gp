@@ -1,18 +1,24 @@
-# Throughput over threads, a curve a design and size; the dotted grey line is perfect scaling of the
-# best design on the fewest threads.
+# Throughput over threads, a curve a design (at its largest size); the dotted grey line is perfect
+# scaling of the design that is best on the fewest threads.
 # Data: one block (index) a curve, its name in the first line; columns threads, median, min, max.
-# Wants: data_file, title_text, caption_text, y_text, ideal (per thread), and what style.gp wants.
+# Wants: data_file, title_text, caption_text, y_text, styles (a line type a block), ideal (per
+# thread), and what style.gp wants.
 load style_file
 set xlabel "threads (one a CPU)"
-set ylabel y_text
-set yrange [0:*]
+set ylabel y_text . ", log scale"
+set logscale y
 stats data_file using 1 nooutput
 blocks = STATS_blocks
+x_min = STATS_min
 x_max = STATS_max
-set xrange [0:x_max + 0.5]
+set xrange [x_min - 0.25:x_max + 0.25]
 set xtics 1
 if (x_max > 16) { set xtics autofreq }
+style(i) = int(word(styles, i + 1))
+# Bars first, so that points lie on them.
 plot ideal * x with lines linecolor rgb "#bbbbbb" linewidth 1.5 dashtype 3 \
-         title "perfect scaling", \
-     for [i=0:blocks-1] data_file index i using 1:2:3:4 with yerrorlines linetype i+1 \
+         title "perfect scaling of the best", \
+     for [i=0:blocks-1] data_file index i using 1:2:3:4 \
+         with yerrorbars linetype style(i) linewidth 1 dashtype 1 pointsize 0 notitle, \
+     for [i=0:blocks-1] data_file index i using 1:2 with linespoints linetype style(i) \
          title columnheader(1)
