@@ -579,17 +579,3 @@ void plan_destroy(struct plan *plan)
     free(plan->kept_streams);
     free(plan);
 }
-
-size_t plan_bytes(const struct plan *plan)
-{
-    size_t bytes = 0;
-
-    for (unsigned i = 0; i < plan->nr_groups; i++) {
-        const struct plan_group *group = &plan->groups[i];
-
-        bytes += (group->events.count + group->preload.count + group->leftover.count +
-                  group->times.count) *
-                 sizeof(uint64_t);
-    }
-    return bytes;
-}

@@ -166,7 +166,4 @@ int plan_create(const char *trace, const struct plan_config *config, struct plan
                 struct error *error);
 void plan_destroy(struct plan *plan);
 
-/* Bytes the plan itself takes. */
-size_t plan_bytes(const struct plan *plan);
-
 #endif
