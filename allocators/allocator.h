@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "sim/error.h"
+#include "sim/ledger.h"
 
 /* A cache of one design: each design's file completes this type for itself. */
 struct cache;
@@ -161,6 +162,14 @@ struct allocator {
 
     /* Tells its inner counts, named by the field's terms; only when no CPU runs. May be NULL. */
     void (*inspect)(struct cache *cache, inspect_fn emit, void *context);
+
+    /*
+     * Says where the memory of a cache is, and shared_ledger where that of no cache of the caller's
+     * is (metadata caches; boot memory is known); only when no CPU runs. NULL: no ledger is kept of
+     * this design; shared_ledger alone: it has no such memory.
+     */
+    void (*ledger)(struct cache *cache, struct ledger *ledger);
+    void (*shared_ledger)(void *instance, struct ledger *ledger);
 };
 
 #define ALLOCATOR_RECLAIM_LEVELS 2
@@ -267,6 +276,16 @@ void allocator_free_bulk(const struct binding_of_cache *binding, unsigned n, voi
 void *allocator_retry(struct allocator_instance *instance, const struct binding_of_cache *binding,
                       const struct request *request);
 void allocator_reclaim(struct allocator_instance *instance, unsigned level);
+
+/*
+ * Adds up where all memory is; ledger_balance completes it. `each`, unless NULL, is called for
+ * every cache with its own part before that moves into the sum, and last for the design's shared
+ * memory with cache NULL and name "". False: the design keeps no ledger. Only when no CPU runs.
+ */
+bool allocator_ledger(struct allocator_instance *instance, struct ledger *ledger,
+                      void (*each)(void *context, struct cache *cache, const char *name,
+                                   const struct ledger *part),
+                      void *context);
 
 /* The design's inner number `name` of a cache (see inspect); UINT64_MAX when it has none such. */
 uint64_t allocator_inspect(struct allocator_instance *instance, struct cache *cache,

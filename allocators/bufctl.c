@@ -75,7 +75,7 @@ static int bufctl_start(const void *options, void **result, struct error *error)
     if (!instance)
         return error_set(error, ENOMEM, "no memory for its descriptor");
     instance->options = *(const struct bufctl_options *)options;
-    lock_init(&instance->lock, LOCK_CLASS_CACHES, LOCK_RANK_CACHES);
+    lock_init(&instance->lock, LOCK_CLASS_CACHES, LOCK_RANK_CACHES, NULL);
     CDS_INIT_LIST_HEAD(&instance->caches);
     code = records_init(instance, &instance->slab_records, "slab-records", sizeof(struct slab),
                         BUFCTL_RANK_SLAB_RECORDS, error);

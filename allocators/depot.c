@@ -60,7 +60,8 @@ static void list_cut(struct magazine_list *list, size_t keep, struct magazine **
 
 /* ---- init, cleanup ---- */
 
-int depot_init(struct depot *depot, const struct depot_options *options, unsigned rank)
+int depot_init(struct depot *depot, const struct depot_options *options, unsigned rank,
+               const char *owner)
 {
     unsigned stripes = 1;
 
@@ -76,7 +77,7 @@ int depot_init(struct depot *depot, const struct depot_options *options, unsigne
     for (unsigned i = 0; i < stripes; i++) {
         struct depot_stripe *stripe = &depot->stripes[i];
 
-        lock_init(&stripe->lock, LOCK_CLASS_DEPOT, rank);
+        lock_init(&stripe->lock, LOCK_CLASS_DEPOT, rank, owner);
         stripe->magsize = options->magsize;
         if (options->working_set)
             stripe->interval_start = timer_now_ns();

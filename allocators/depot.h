@@ -75,8 +75,9 @@ struct depot {
     struct depot_stripe *stripes; /* [nr_stripes], boot memory */
 };
 
-/* Works for nr_cpus() CPUs. -ENOMEM. */
-int depot_init(struct depot *depot, const struct depot_options *options, unsigned rank);
+/* Works for nr_cpus() CPUs; `owner` names its locks in the accounts. -ENOMEM. */
+int depot_init(struct depot *depot, const struct depot_options *options, unsigned rank,
+               const char *owner);
 /* The depot must hold no magazine. */
 void depot_cleanup(struct depot *depot);
 

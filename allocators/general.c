@@ -21,13 +21,21 @@
 
 /*
  * What stands in the binding where a design's cache would: frees are sized, so it only has to know
- * its size. Touched at every allocation, hence boot memory, at a fixed address.
+ * its size. Touched at every allocation, hence boot memory, at a fixed address. The record of a
+ * block's or range's first page names it as owner, so that the ledger finds them.
  */
 struct cache {
     struct cache *next;
     size_t pages;
     unsigned order;
 };
+
+static void *owned(struct cache *cache, void *pages)
+{
+    if (pages)
+        page_of(pages)->owner = cache;
+    return pages;
+}
 
 /* A named node is a wish here, as in kmalloc_node: any other is better than failing. */
 static void *buddy_alloc(struct cache *cache, const struct request *request)
@@ -36,11 +44,12 @@ static void *buddy_alloc(struct cache *cache, const struct request *request)
 
     if (!block && request->node != PAGE_ANY_NODE)
         block = page_alloc(cache->order, PAGE_ANY_NODE);
-    return block;
+    return owned(cache, block);
 }
 
 static void buddy_free(struct cache *cache, void *block)
 {
+    page_of(block)->owner = NULL;
     page_free(block, cache->order);
 }
 
@@ -50,11 +59,12 @@ static void *pages_alloc(struct cache *cache, const struct request *request)
 
     if (!range && request->node != PAGE_ANY_NODE)
         range = range_alloc(cache->pages, PAGE_ANY_NODE);
-    return range;
+    return owned(cache, range);
 }
 
 static void pages_free(struct cache *cache, void *range)
 {
+    page_of(range)->owner = NULL;
     range_free(range, cache->pages);
 }
 
@@ -93,6 +103,31 @@ static int bind_whole_pages(struct allocator_instance *instance, size_t size,
         .cache = cache,
     };
     return 0;
+}
+
+struct whole_pages_walk {
+    const struct cache *whole_pages;
+    struct ledger *ledger;
+};
+
+static void whole_pages_add(void *context, const void *address, size_t bytes)
+{
+    const struct whole_pages_walk *walk = context;
+    const void *owner = page_of(address)->owner;
+    const struct cache *cache = walk->whole_pages;
+
+    while (cache && cache != owner)
+        cache = cache->next;
+    if (cache)
+        ledger_add_pages(walk->ledger, address, bytes);
+}
+
+void general_ledger(const struct allocator_instance *instance, struct ledger *ledger)
+{
+    struct whole_pages_walk walk = {instance->general.whole_pages, ledger};
+
+    if (walk.whole_pages)
+        page_each_held(whole_pages_add, &walk);
 }
 
 void general_forget(struct allocator_instance *instance, const struct cache *cache)

@@ -246,7 +246,7 @@ static int helenos_start(const void *options, void **result, struct error *error
     if (!instance)
         return error_set(error, ENOMEM, "no memory for its descriptor");
     instance->options = *(const struct helenos_options *)options;
-    lock_init(&instance->lock, LOCK_CLASS_CACHES, LOCK_RANK_CACHES);
+    lock_init(&instance->lock, LOCK_CLASS_CACHES, LOCK_RANK_CACHES, NULL);
     CDS_INIT_LIST_HEAD(&instance->caches);
     code = metadata_make(instance, error);
     if (code) {

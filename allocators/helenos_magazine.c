@@ -226,9 +226,9 @@ void helenos_magazine_reclaim(struct cache *cache, enum helenos_level level)
 void helenos_magazine_init(struct cache *cache, unsigned cpu_rank, unsigned depot_rank)
 {
     CDS_INIT_LIST_HEAD(&cache->depot);
-    lock_init(&cache->depot_lock, LOCK_CLASS_DEPOT, depot_rank);
+    lock_init(&cache->depot_lock, LOCK_CLASS_DEPOT, depot_rank, cache->params.name);
     for (unsigned i = 0; i < nr_cpus(); i++)
-        lock_init(&cache->cpus[i].lock, LOCK_CLASS_CPU, cpu_rank);
+        lock_init(&cache->cpus[i].lock, LOCK_CLASS_CPU, cpu_rank, cache->params.name);
 }
 
 void helenos_magazine_cleanup(struct cache *cache)

@@ -72,7 +72,7 @@ int helenos_slab_init(struct cache *cache, bool record_inside, unsigned rank, st
     code = slab_layout(cache, record_inside || cache->object_bytes < RECORD_INSIDE_BELOW, error);
     if (code)
         return code;
-    lock_init(&cache->slab_lock, LOCK_CLASS_SLAB, rank);
+    lock_init(&cache->slab_lock, LOCK_CLASS_SLAB, rank, cache->params.name);
     CDS_INIT_LIST_HEAD(&cache->full);
     CDS_INIT_LIST_HEAD(&cache->partial);
     CDS_INIT_LIST_HEAD(&cache->grace_now);

@@ -144,7 +144,7 @@ int allocator_start(struct allocator_instance *instance, struct error *error)
     code = design->start ? design->start(instance->options, &instance->running, error) : 0;
     if (code)
         return error_prefix(error, code, "allocator %s", instance->name);
-    lock_init(&instance->lock, LOCK_CLASS_CACHES, LOCK_RANK_CACHES);
+    lock_init(&instance->lock, LOCK_CLASS_CACHES, LOCK_RANK_CACHES, NULL);
     atomic_store_explicit(&instance->caches, NULL, memory_order_relaxed);
     instance->started = true;
     return 0;

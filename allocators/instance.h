@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A design at work: its options, its caches, its general caches. Private to instance.c and
- * general.c; everybody else sees allocator.h. */
+/* A design at work: its options, its caches, its general caches. Private to instance.c,
+ * instance_ledger.c and general.c; everybody else sees allocator.h. */
 #ifndef SLABLAB_ALLOCATORS_INSTANCE_H
 #define SLABLAB_ALLOCATORS_INSTANCE_H
 
@@ -46,6 +46,9 @@ struct allocator_instance {
 
 /* A cache was destroyed: if it was a general one, the next that binds its size makes it again. */
 void general_forget(struct allocator_instance *instance, const struct cache *cache);
+
+/* Adds what is allocated as whole pages. */
+void general_ledger(const struct allocator_instance *instance, struct ledger *ledger);
 
 /* Frees what bind_size made beyond the caches, which are in the list of caches. */
 void general_cleanup(struct allocator_instance *instance);

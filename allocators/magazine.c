@@ -135,7 +135,7 @@ static int layers_create(struct magazine_instance *instance, const struct cache_
     code = slab_cache_init(&cache->slabs, &config, params, error);
     if (code)
         goto no_slabs;
-    code = depot_init(&cache->depot, &depot, ranks->depot);
+    code = depot_init(&cache->depot, &depot, ranks->depot, params->name);
     if (code) {
         error_set(error, -code, "cache '%s': no memory for its depot", params->name);
         goto no_depot;
@@ -302,7 +302,7 @@ static int magazine_start(const void *options, void **result, struct error *erro
     if (!instance)
         return error_set(error, ENOMEM, "no memory for its descriptor");
     instance->options = *asked;
-    lock_init(&instance->lock, LOCK_CLASS_CACHES, LOCK_RANK_CACHES);
+    lock_init(&instance->lock, LOCK_CLASS_CACHES, LOCK_RANK_CACHES, NULL);
     CDS_INIT_LIST_HEAD(&instance->caches);
     code = metadata_init(instance, error);
     if (code)

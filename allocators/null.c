@@ -48,7 +48,7 @@ static int null_start(const void *options, void **result, struct error *error)
     (void)options;
     if (!instance)
         return error_set(error, ENOMEM, "no memory for its descriptor");
-    lock_init(&instance->lock, LOCK_CLASS_CACHES, LOCK_RANK_CACHES);
+    lock_init(&instance->lock, LOCK_CLASS_CACHES, LOCK_RANK_CACHES, NULL);
     *result = instance;
     return 0;
 }

@@ -66,7 +66,7 @@ int slab_cache_init(struct slab_cache *cache, const struct slab_config *config,
     } else {
         layout_small(cache);
     }
-    lock_init(&cache->lock, LOCK_CLASS_CACHE, config->rank);
+    lock_init(&cache->lock, LOCK_CLASS_CACHE, config->rank, params->name);
     CDS_INIT_LIST_HEAD(&cache->full);
     CDS_INIT_LIST_HEAD(&cache->partial);
     CDS_INIT_LIST_HEAD(&cache->empty);

@@ -349,7 +349,7 @@ static int slabifier_cache_create(void *running, const struct cache_params *para
         boot_free(cache, cache_bytes());
         return code;
     }
-    lock_init(&cache->list_lock, LOCK_CLASS_PARTIAL, LOCK_RANK_PARTIAL);
+    lock_init(&cache->list_lock, LOCK_CLASS_PARTIAL, LOCK_RANK_PARTIAL, params->name);
     CDS_INIT_LIST_HEAD(&cache->partial);
     slabifier_flusher_init(cache, instance->flushers, options->flush_interval_ms * 1000000);
     lock_acquire(&instance->lock);
@@ -418,7 +418,7 @@ static int slabifier_start(const void *options, void **result, struct error *err
         boot_free(instance, sizeof *instance);
         return error_set(error, ENOMEM, "no memory for the queue of its flushers");
     }
-    lock_init(&instance->lock, LOCK_CLASS_CACHES, LOCK_RANK_CACHES);
+    lock_init(&instance->lock, LOCK_CLASS_CACHES, LOCK_RANK_CACHES, NULL);
     CDS_INIT_LIST_HEAD(&instance->caches);
     *result = instance;
     return 0;

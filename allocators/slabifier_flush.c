@@ -97,8 +97,10 @@ void slabifier_flusher_want(struct cache *cache)
         uint32_t wanted = state == FLUSHER_IDLE ? FLUSHER_ARMED + cpu_id() : FLUSHER_AGAIN;
 
         if (!atomic_compare_exchange_weak_explicit(&flusher->state, &state, wanted,
-                                                   memory_order_acq_rel, memory_order_relaxed))
+                                                   memory_order_acq_rel, memory_order_relaxed)) {
+            account_exchange_failed(EXCHANGE_FLUSHER);
             continue;
+        }
         if (wanted != FLUSHER_AGAIN)
             flusher_set_timer(flusher);
         return;

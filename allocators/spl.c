@@ -255,7 +255,7 @@ static int spl_start(const void *options, void **result, struct error *error)
     if (!instance)
         return error_set(error, ENOMEM, "no memory for its descriptor");
     instance->options = *(const struct spl_options *)options;
-    lock_init(&instance->lock, LOCK_CLASS_CACHES, LOCK_RANK_CACHES);
+    lock_init(&instance->lock, LOCK_CLASS_CACHES, LOCK_RANK_CACHES, NULL);
     CDS_INIT_LIST_HEAD(&instance->caches);
     code = below_start(instance, error);
     if (code)

@@ -41,7 +41,7 @@ int spl_slabs_init(struct cache *cache, uint64_t objects_per_slab, size_t slab_b
     cache->slab_pages =
         round_up(cache->first_offset + cache->objects_per_slab * cache->slot_bytes, PAGE_SIZE) >>
         PAGE_SHIFT;
-    lock_init(&cache->lock, LOCK_CLASS_CACHE, LOCK_RANK_CACHE);
+    lock_init(&cache->lock, LOCK_CLASS_CACHE, LOCK_RANK_CACHE, cache->params.name);
     CDS_INIT_LIST_HEAD(&cache->complete);
     CDS_INIT_LIST_HEAD(&cache->partial);
     CDS_INIT_LIST_HEAD(&cache->ghosts.waiting);
@@ -294,6 +294,8 @@ void spl_growth_submit(struct cache *cache)
 {
     if (atomic_exchange_explicit(&cache->growing, 1, memory_order_acquire) == 0)
         work_submit(cache->workers, &cache->growth, grow);
+    else
+        account_exchange_failed(EXCHANGE_GROWING);
 }
 
 struct growth_wait {

@@ -271,7 +271,7 @@ void x15_pools_init(struct cache *cache, const struct x15_pool_type *type)
         type++;
     cache->pool_type = type;
     for (unsigned i = 0; i < nr_cpus(); i++) {
-        lock_init(&cache->pools[i].lock, LOCK_CLASS_CPU, LOCK_RANK_CPU);
+        lock_init(&cache->pools[i].lock, LOCK_CLASS_CPU, LOCK_RANK_CPU, cache->params.name);
         cache->pools[i].verify = cache->verify;
     }
 }

@@ -64,7 +64,7 @@ void x15_slabs_init(struct cache *cache, struct cache *slab_records)
 {
     layout_buffer(cache);
     layout_slab(cache, slab_records);
-    lock_init(&cache->lock, LOCK_CLASS_CACHE, LOCK_RANK_CACHE);
+    lock_init(&cache->lock, LOCK_CLASS_CACHE, LOCK_RANK_CACHE, cache->params.name);
     CDS_INIT_LIST_HEAD(&cache->partial);
     CDS_INIT_LIST_HEAD(&cache->free);
 }

@@ -5,7 +5,9 @@
  */
 #include "sim/lock.h"
 
+#include "sim/account.h"
 #include "sim/error.h"
+#include "sim/machine.h"
 #include "sim/spin.h"
 
 #include <errno.h>
@@ -84,9 +86,10 @@ const char *lock_class_name(enum lock_class class)
     return class_names[class];
 }
 
-void lock_init(struct lock *lock, enum lock_class class, unsigned rank)
+void lock_init(struct lock *lock, enum lock_class class, unsigned rank, const char *owner)
 {
     memset(lock, 0, sizeof *lock);
+    lock->id = account_lock_id(class, owner);
     lock->class = (uint8_t) class;
     lock->rank = (uint8_t)rank;
     lock->kind = (uint8_t)default_kind;
@@ -177,11 +180,10 @@ static struct held_lock as_held(const struct lock *lock)
 }
 
 /* Two bits of one word are told apart by an address inside the word. */
-static struct held_lock bit_as_held(const _Atomic uint32_t *word, unsigned bit,
-                                    enum lock_class class)
+static struct held_lock bit_as_held(const _Atomic uint32_t *word, unsigned bit, uint16_t id)
 {
     return (struct held_lock){.lock = (const char *)word + bit % sizeof *word,
-                              .class = (uint8_t) class,
+                              .class = (uint8_t)account_lock_class(id),
                               .rank = LOCK_RANK_PAGE};
 }
 
@@ -351,18 +353,42 @@ static __attribute__((noinline)) void lock_wait(struct lock *lock)
     }
 }
 
+/* The lock is held now: `waiting_since` is 0 when the first try had got it. */
+static inline void lock_count(struct lock *lock, struct account *account, uint64_t waiting_since)
+{
+    unsigned previous = lock->previous;
+
+    lock->previous = (uint16_t)(account->cpu + 1);
+    account_acquired(account, lock, lock->id, previous, waiting_since);
+}
+
 void lock_acquire(struct lock *lock)
 {
+    struct account *account = account_self;
+    uint64_t waiting_since = 0;
+
     rank_check(as_held(lock));
-    if (!lock_first_try(lock))
+    if (!lock_first_try(lock)) {
+        if (account)
+            waiting_since = now_cycles();
         lock_wait(lock);
+    }
+    if (account)
+        lock_count(lock, account, waiting_since);
     rank_push(as_held(lock));
 }
 
 bool lock_try(struct lock *lock)
 {
-    if (!lock_first_try(lock))
+    struct account *account = account_self;
+
+    if (!lock_first_try(lock)) {
+        if (account)
+            account_try_failed(account, lock->id);
         return false;
+    }
+    if (account)
+        lock_count(lock, account, 0);
     rank_push(as_held(lock));
     return true;
 }
@@ -370,6 +396,7 @@ bool lock_try(struct lock *lock)
 void lock_release(struct lock *lock)
 {
     rank_pop(as_held(lock));
+    account_releasing(account_self, lock);
     switch (lock->kind) {
     case LOCK_TAS:
         atomic_store_explicit(&lock->word, 0, memory_order_release);
@@ -395,29 +422,64 @@ static bool bit_first_try(_Atomic uint32_t *word, unsigned bit)
            (atomic_fetch_or_explicit(word, mask, memory_order_acquire) & mask) == 0;
 }
 
-void bit_lock(_Atomic uint32_t *word, unsigned bit, enum lock_class class)
-{
-    unsigned spins = 0;
+/* Who had it last, and from now on this CPU: changed together with the unlocking, by one xor. */
+#define BIT_OWNER_SHIFT 16
 
-    (void)class;
-    rank_check(bit_as_held(word, bit, class));
-    while (!bit_first_try(word, bit))
-        spin_step(&spins);
-    rank_push(bit_as_held(word, bit, class));
+/* A lock is known by its word here, as a struct lock is by its address. */
+static void bit_count(struct account *account, const _Atomic uint32_t *word, uint16_t id,
+                      uint64_t waiting_since)
+{
+    unsigned previous = atomic_load_explicit(word, memory_order_relaxed) >> BIT_OWNER_SHIFT;
+
+    account_acquired(account, (const void *)word, id, previous, waiting_since);
 }
 
-bool bit_try(_Atomic uint32_t *word, unsigned bit, enum lock_class class)
+void bit_lock(_Atomic uint32_t *word, unsigned bit, uint16_t id)
 {
-    (void)class;
-    if (!bit_first_try(word, bit))
+    struct account *account = account_self;
+    uint64_t waiting_since = 0;
+    unsigned spins = 0;
+
+    rank_check(bit_as_held(word, bit, id));
+    if (!bit_first_try(word, bit)) {
+        if (account)
+            waiting_since = now_cycles();
+        do
+            spin_step(&spins);
+        while (!bit_first_try(word, bit));
+    }
+    if (account)
+        bit_count(account, word, id, waiting_since);
+    rank_push(bit_as_held(word, bit, id));
+}
+
+bool bit_try(_Atomic uint32_t *word, unsigned bit, uint16_t id)
+{
+    struct account *account = account_self;
+
+    if (!bit_first_try(word, bit)) {
+        if (account)
+            account_try_failed(account, id);
         return false;
-    rank_push(bit_as_held(word, bit, class));
+    }
+    if (account)
+        bit_count(account, word, id, 0);
+    rank_push(bit_as_held(word, bit, id));
     return true;
 }
 
-void bit_unlock(_Atomic uint32_t *word, unsigned bit, enum lock_class class)
+void bit_unlock(_Atomic uint32_t *word, unsigned bit, uint16_t id)
 {
-    (void)class;
-    rank_pop(bit_as_held(word, bit, class));
-    atomic_fetch_and_explicit(word, ~((uint32_t)1 << bit), memory_order_release);
+    struct account *account = account_self;
+    uint32_t change = (uint32_t)1 << bit;
+
+    (void)id;
+    rank_pop(bit_as_held(word, bit, id));
+    if (account) {
+        uint32_t previous = atomic_load_explicit(word, memory_order_relaxed) >> BIT_OWNER_SHIFT;
+
+        account_releasing(account, (const void *)word);
+        change |= (previous ^ (account->cpu + 1)) << BIT_OWNER_SHIFT;
+    }
+    atomic_fetch_xor_explicit(word, change, memory_order_release);
 }

@@ -73,12 +73,14 @@ struct lock {
         void *mutex;                     /* PTHREAD: out of line, or it would dwarf the record */
     };
     struct mcs_node *holder; /* MCS: the holder's node; the holder's alone */
-    uint16_t id;             /* names this lock in the accounts; 0: not accounted one by one */
+    uint16_t id;             /* in the accounts: class and owner (account.h) */
+    uint16_t previous;       /* 1 + CPU that owned it last, while it counts; the holder's alone */
     uint8_t class;
     uint8_t rank;
     uint8_t kind;
     uint8_t initialised;
 };
+_Static_assert(sizeof(struct lock) == 24, "as designs pack it");
 
 /* The algorithm of all locks initialised from now on. Set before any cache exists. */
 void lock_set_default_kind(enum lock_kind kind);
@@ -90,8 +92,11 @@ const char *lock_kind_name(enum lock_kind kind);
 const char *lock_kind_summary(enum lock_kind kind);
 const char *lock_class_name(enum lock_class class);
 
-/* init/cleanup do not own the memory of the lock. */
-void lock_init(struct lock *lock, enum lock_class class, unsigned rank);
+/*
+ * init/cleanup do not own the memory of the lock. `owner` is whose lock it is in the accounts: a
+ * cache's name, or NULL for a lock that is its class's only one.
+ */
+void lock_init(struct lock *lock, enum lock_class class, unsigned rank, const char *owner);
 void lock_cleanup(struct lock *lock);
 
 void lock_acquire(struct lock *lock);
@@ -99,12 +104,15 @@ bool lock_try(struct lock *lock);
 void lock_release(struct lock *lock);
 
 /*
- * A lock inside a record that has no room for one: bit `bit` of `word`, test-and-set whatever
- * `--lock` says. Its rank is its class's (only LOCK_CLASS_PAGE so far).
+ * A lock inside a record that has no room for one: bit `bit` (0 .. 15) of `word`, test-and-set
+ * whatever `--lock` says. `id` is the lock's in the accounts: account_lock_id(class, owner). Its
+ * rank is its class's (only LOCK_CLASS_PAGE so far). Bits 16 to 31 of the word are the lock's too:
+ * there it keeps who had it last while it counts, and only its holder changes them.
  */
-void bit_lock(_Atomic uint32_t *word, unsigned bit, enum lock_class class);
-bool bit_try(_Atomic uint32_t *word, unsigned bit, enum lock_class class);
-void bit_unlock(_Atomic uint32_t *word, unsigned bit, enum lock_class class);
+#define BIT_LOCK_FLAGS 0xffffu /* what of the word is not the lock's own notes */
+void bit_lock(_Atomic uint32_t *word, unsigned bit, uint16_t id);
+bool bit_try(_Atomic uint32_t *word, unsigned bit, uint16_t id);
+void bit_unlock(_Atomic uint32_t *word, unsigned bit, uint16_t id);
 
 /* In checked builds: does this CPU hold any lock? (False in builds that do not keep count.) */
 bool lock_any_held(void);

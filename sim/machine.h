@@ -11,6 +11,7 @@
 #ifndef SLABLAB_SIM_MACHINE_H
 #define SLABLAB_SIM_MACHINE_H
 
+#include "sim/account.h"
 #include "sim/lock.h"
 #include "sim/page.h"
 
@@ -28,6 +29,7 @@
 struct machine_cpu {
     unsigned id;
     unsigned node;
+    unsigned layer; /* deepest layer of the operation in hand; whoever drives the CPU resets it */
     /* Recorded time at the CPU's position in the trace; see timer_now_ns. Others may read it. */
     _Atomic uint64_t timer_ns;
 };
@@ -70,6 +72,37 @@ uint64_t machine_cycles_to_ns(uint64_t cycles);
  * one CPU; CPUs may differ by as far as they are apart in the trace, so compare signed.
  */
 uint64_t timer_now_ns(void);
+
+/* ---- what a design tells the accounts (account.h): nothing hangs on it but what is reported ----
+ */
+
+/* The operation in hand has come down to `layer`. The page layer says so by itself. */
+static inline void account_layer(enum layer layer)
+{
+    if (machine_self->layer < layer)
+        machine_self->layer = layer;
+}
+
+/*
+ * A trip to a shared layer: an exchange of a whole magazine, a refill or a flush of an array, a
+ * change of active slab. Trips an operation is what a per-CPU layer is there to make small.
+ */
+static inline void account_trip(void)
+{
+    struct account *account = account_self;
+
+    if (account)
+        account->trips++;
+}
+
+/* An atomic exchange failed: another CPU was there first. */
+static inline void account_exchange_failed(enum exchange_site site)
+{
+    struct account *account = account_self;
+
+    if (account)
+        account->failed_exchanges[site]++;
+}
 
 /* ---- waiting: the caller holds no lock (asserted) and runs what others post to it ---- */
 

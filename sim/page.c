@@ -38,21 +38,23 @@ bool page_account_begin(size_t bytes, size_t *held)
     struct page_account *account = &page_layer->account;
     size_t before;
 
+    account_layer(LAYER_PAGE);
     if (account->limit_bytes == SIZE_MAX) {
         *held =
             atomic_fetch_add_explicit(&account->held_bytes, bytes, memory_order_relaxed) + bytes;
         return true;
     }
     before = atomic_load_explicit(&account->held_bytes, memory_order_relaxed);
-    do {
-        if (bytes > account->limit_bytes - before) {
-            atomic_fetch_add_explicit(&account->limit_failures, 1, memory_order_relaxed);
-            return false;
+    while (bytes <= account->limit_bytes - before) {
+        if (atomic_compare_exchange_weak_explicit(&account->held_bytes, &before, before + bytes,
+                                                  memory_order_relaxed, memory_order_relaxed)) {
+            *held = before + bytes;
+            return true;
         }
-    } while (!atomic_compare_exchange_weak_explicit(&account->held_bytes, &before, before + bytes,
-                                                    memory_order_relaxed, memory_order_relaxed));
-    *held = before + bytes;
-    return true;
+        account_exchange_failed(EXCHANGE_PAGES_HELD);
+    }
+    atomic_fetch_add_explicit(&account->limit_failures, 1, memory_order_relaxed);
+    return false;
 }
 
 /* The sum's highest value was some request's own, so the highest of these is the exact peak. */
@@ -64,7 +66,7 @@ void page_account_keep(size_t held)
     while (held > peak &&
            !atomic_compare_exchange_weak_explicit(&account->peak_bytes, &peak, held,
                                                   memory_order_relaxed, memory_order_relaxed))
-        ;
+        account_exchange_failed(EXCHANGE_PAGES_PEAK);
 }
 
 void page_account_undo(size_t bytes)
@@ -81,6 +83,7 @@ void page_account_undo(size_t bytes)
  */
 void page_account_end(size_t bytes)
 {
+    account_layer(LAYER_PAGE);
     atomic_fetch_sub_explicit(&page_layer->account.held_bytes, bytes, memory_order_relaxed);
 }
 

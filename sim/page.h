@@ -160,6 +160,9 @@ void page_get_statistics(struct page_statistics *statistics);
 /* Starts a new peak from what is held now. Only when no CPU is running. */
 void page_reset_peak(void);
 
+/* Calls visit for every block and range that is held, boot memory's too. When no CPU is running. */
+void page_each_held(void (*visit)(void *context, const void *address, size_t bytes), void *context);
+
 /*
  * Walks every record and list of the layer and aborts, naming the page, where they contradict each
  * other. Only when no CPU is running. The equations, in pages:

@@ -84,8 +84,8 @@ static void layer_init(struct page_layer *layer, const struct page_config *confi
     layer->nr_nodes = config->nr_nodes;
     layer->nr_cpus = config->nr_cpus;
     layer->account.limit_bytes = config->limit_bytes ? config->limit_bytes : SIZE_MAX;
-    lock_init(&layer->vmem_lock, LOCK_CLASS_VMEM, LOCK_RANK_VMEM);
-    lock_init(&layer->boot_lock, LOCK_CLASS_BOOT, LOCK_RANK_BOOT);
+    lock_init(&layer->vmem_lock, LOCK_CLASS_VMEM, LOCK_RANK_VMEM, NULL);
+    lock_init(&layer->boot_lock, LOCK_CLASS_BOOT, LOCK_RANK_BOOT, NULL);
     for (unsigned node = 0; node < config->nr_nodes; node++) {
         struct page *first = node_first_page(node);
 

@@ -87,7 +87,7 @@ void page_zone_give(struct page_zone *zone, struct page *page, unsigned order)
 
 void page_zone_init(struct page_zone *zone, struct page *first, size_t pages)
 {
-    lock_init(&zone->lock, LOCK_CLASS_ZONE, LOCK_RANK_ZONE);
+    lock_init(&zone->lock, LOCK_CLASS_ZONE, LOCK_RANK_ZONE, NULL);
     zone->first = zone->fresh = zone->populated = first;
     zone->end = first + pages;
     for (unsigned order = 0; order <= PAGE_MAX_ORDER; order++)

@@ -43,7 +43,7 @@ static void depot_open(unsigned nr_cpus, const struct depot_options *options)
 {
     fixture_start(nr_cpus, 0);
     fixture_set_time(0);
-    assert_int_equal(depot_init(&depot, options, LOCK_RANK_DEPOT), 0);
+    assert_int_equal(depot_init(&depot, options, LOCK_RANK_DEPOT, NULL), 0);
 }
 
 static void depot_close(struct magazine_cpu *cpu)

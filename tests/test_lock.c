@@ -45,8 +45,8 @@ static void every_kind_excludes(void **state)
     fixture_start(CPUS, 0);
     for (enum lock_kind kind = LOCK_TAS; kind <= LOCK_PTHREAD; kind++) {
         lock_set_default_kind(kind);
-        lock_init(&outer, LOCK_CLASS_DEPOT, LOCK_RANK_DEPOT);
-        lock_init(&inner, LOCK_CLASS_CACHE, LOCK_RANK_CACHE);
+        lock_init(&outer, LOCK_CLASS_DEPOT, LOCK_RANK_DEPOT, NULL);
+        lock_init(&inner, LOCK_CLASS_CACHE, LOCK_RANK_CACHE, NULL);
         counter = 0;
         fixture_run(add_under_lock, NULL);
         assert_int_equal(counter, CPUS * ROUNDS);
@@ -62,7 +62,7 @@ static void a_held_lock_cannot_be_tried(void **state)
     (void)state;
     for (enum lock_kind kind = LOCK_TAS; kind <= LOCK_PTHREAD; kind++) {
         lock_set_default_kind(kind);
-        lock_init(&outer, LOCK_CLASS_DEPOT, LOCK_RANK_DEPOT);
+        lock_init(&outer, LOCK_CLASS_DEPOT, LOCK_RANK_DEPOT, NULL);
         assert_true(lock_try(&outer));
         assert_false(lock_try(&outer));
         lock_release(&outer);
@@ -138,8 +138,8 @@ static void assert_aborts(void (*misuse)(void))
 
 static void take_out_of_order(void)
 {
-    lock_init(&outer, LOCK_CLASS_DEPOT, LOCK_RANK_DEPOT);
-    lock_init(&inner, LOCK_CLASS_CACHE, LOCK_RANK_CACHE);
+    lock_init(&outer, LOCK_CLASS_DEPOT, LOCK_RANK_DEPOT, NULL);
+    lock_init(&inner, LOCK_CLASS_CACHE, LOCK_RANK_CACHE, NULL);
     lock_acquire(&inner);
     lock_acquire(&outer);
 }
@@ -152,7 +152,7 @@ static void take_uninitialised(void)
 
 static void release_what_is_free(void)
 {
-    lock_init(&outer, LOCK_CLASS_DEPOT, LOCK_RANK_DEPOT);
+    lock_init(&outer, LOCK_CLASS_DEPOT, LOCK_RANK_DEPOT, NULL);
     lock_release(&outer);
 }
 

@@ -28,7 +28,7 @@ static int toy_cache_create(void *instance, const struct cache_params *params, s
     cache->params = *params;
     cache->object_bytes = (params->size + params->align - 1) & ~(params->align - 1);
     cache->range_pages = (8 * cache->object_bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
-    lock_init(&cache->lock, LOCK_CLASS_CACHE, LOCK_RANK_CACHE);
+    lock_init(&cache->lock, LOCK_CLASS_CACHE, LOCK_RANK_CACHE, params->name);
     *made = cache;
     return 0;
 }

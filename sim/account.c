@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* The accounts of contention: ids of locks, and what a CPU counts of each. */
+#include "sim/account.h"
+
+#include "sim/machine.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Thread_local struct account *account_self __attribute__((tls_model("initial-exec")));
+
+static const char *const layer_names[LAYERS] = {"cpu", "depot", "slab", "page"};
+
+static const char *const exchange_names[EXCHANGE_SITES] = {
+    [EXCHANGE_PAGES_HELD] = "pages-held",
+    [EXCHANGE_PAGES_PEAK] = "pages-peak",
+    [EXCHANGE_FLUSHER] = "flusher",
+    [EXCHANGE_GROWING] = "growing",
+};
+
+const char *layer_name(enum layer layer)
+{
+    return layer_names[layer];
+}
+
+const char *exchange_site_name(enum exchange_site site)
+{
+    return exchange_names[site];
+}
+
+/* ---- lock ids ---- */
+
+#define ID_BUCKETS 1024 /* a power of two */
+
+/* Caches come and go inside the clock, on any CPU; what a reader gets of an id never changes. */
+static struct {
+    pthread_mutex_t mutex;
+    unsigned count;
+    struct {
+        char *owner;
+        uint16_t next; /* in its bucket; 0: the last (no bucket holds id 0) */
+        uint8_t class;
+    } ids[ACCOUNT_LOCK_IDS];
+    uint16_t buckets[ID_BUCKETS];
+} known = {.mutex = PTHREAD_MUTEX_INITIALIZER, .count = LOCK_CLASSES};
+
+/* FNV-1a. */
+static unsigned id_bucket(unsigned class, const char *owner)
+{
+    uint32_t hash = 2166136261u ^ class;
+
+    for (; *owner; owner++)
+        hash = (hash ^ (unsigned char)*owner) * 16777619u;
+    return hash & (ID_BUCKETS - 1);
+}
+
+static uint16_t id_find_or_add(unsigned class, const char *owner)
+{
+    uint16_t *bucket = &known.buckets[id_bucket(class, owner)];
+    uint16_t id;
+
+    for (id = *bucket; id; id = known.ids[id].next) {
+        if (known.ids[id].class == class && strcmp(known.ids[id].owner, owner) == 0)
+            return id;
+    }
+    if (known.count == ACCOUNT_LOCK_IDS)
+        return (uint16_t) class;
+    id = (uint16_t)known.count;
+    known.ids[id].owner = strdup(owner);
+    if (!known.ids[id].owner)
+        return (uint16_t) class;
+    known.ids[id].class = (uint8_t) class;
+    known.ids[id].next = *bucket;
+    *bucket = id;
+    known.count++;
+    return id;
+}
+
+uint16_t account_lock_id(unsigned class, const char *owner)
+{
+    uint16_t id;
+
+    if (!owner)
+        return (uint16_t) class;
+    pthread_mutex_lock(&known.mutex);
+    id = id_find_or_add(class, owner);
+    pthread_mutex_unlock(&known.mutex);
+    return id;
+}
+
+unsigned account_nr_lock_ids(void)
+{
+    unsigned count;
+
+    pthread_mutex_lock(&known.mutex);
+    count = known.count;
+    pthread_mutex_unlock(&known.mutex);
+    return count;
+}
+
+unsigned account_lock_class(uint16_t id)
+{
+    return id < LOCK_CLASSES ? id : known.ids[id].class;
+}
+
+const char *account_lock_owner(uint16_t id)
+{
+    return id < LOCK_CLASSES ? NULL : known.ids[id].owner;
+}
+
+/* ---- accounts ---- */
+
+struct account *account_create(unsigned cpu, unsigned more_locks, uint64_t seed)
+{
+    unsigned nr_locks = account_nr_lock_ids() + more_locks;
+    size_t locks = nr_locks * sizeof(struct lock_account);
+    size_t bytes = (sizeof(struct account) + locks + nr_cpus() + 63) / 64 * 64;
+    struct account *account = aligned_alloc(64, bytes);
+    uint8_t *distances;
+
+    if (!account)
+        return NULL;
+    memset(account, 0, bytes); /* its pages too: none is missing inside the clock */
+    distances = (uint8_t *)account + sizeof *account + locks;
+    for (unsigned i = 0; i < nr_cpus(); i++) {
+        if (i == cpu)
+            distances[i] = HANDOFF_SAME_CPU;
+        else if (machine_node_of(i) == machine_node_of(cpu))
+            distances[i] = HANDOFF_SAME_NODE;
+        else
+            distances[i] = HANDOFF_OTHER_NODE;
+    }
+    account->cpu = cpu;
+    account->nr_cpus = nr_cpus();
+    account->nr_locks = nr_locks;
+    account->distances = distances;
+    account->until_timed = 1;
+    account->random = (seed + cpu + 1) * 0x9e3779b97f4a7c15u;
+    return account;
+}
+
+void account_destroy(struct account *account)
+{
+    free(account);
+}
+
+static void lock_account_merge(struct lock_account *into, const struct lock_account *from)
+{
+    if (from->acquisitions == 0 && from->trylock_failures == 0)
+        return;
+    into->acquisitions += from->acquisitions;
+    into->contended += from->contended;
+    into->trylock_failures += from->trylock_failures;
+    for (unsigned i = 0; i < HANDOFFS; i++)
+        into->handoffs[i] += from->handoffs[i];
+    histogram_merge(&into->wait, &from->wait);
+    histogram_merge(&into->hold, &from->hold);
+}
+
+void account_merge(struct account *into, const struct account *from)
+{
+    into->trips += from->trips;
+    for (unsigned i = 0; i < EXCHANGE_SITES; i++)
+        into->failed_exchanges[i] += from->failed_exchanges[i];
+    for (unsigned i = 0; i < from->nr_locks; i++)
+        lock_account_merge(&into->locks[i], &from->locks[i]);
+}
+
+static struct lock_account *lock_account_of(struct account *account, uint16_t id)
+{
+    return &account->locks[id < account->nr_locks ? id : account_lock_class(id)];
+}
+
+/* The next hold to be timed: 1 to 2 * EVERY - 1 acquisitions on (xorshift64, Marsaglia 2003). */
+static uint32_t next_distance(struct account *account)
+{
+    uint64_t x = account->random;
+
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    account->random = x;
+    return 1 + (uint32_t)((x >> 32) % (2 * ACCOUNT_HOLD_EVERY - 1));
+}
+
+void account_acquired(struct account *account, const void *lock, uint16_t id, unsigned previous,
+                      uint64_t waiting_since)
+{
+    struct lock_account *counts = lock_account_of(account, id);
+
+    counts->acquisitions++;
+    if (previous && previous <= account->nr_cpus)
+        counts->handoffs[account->distances[previous - 1]]++;
+    if (waiting_since) {
+        counts->contended++;
+        histogram_add(&counts->wait, now_cycles() - waiting_since);
+    }
+    /* One hold at a time: a lock taken inside of a timed one waits for its turn to be timed. */
+    if (--account->until_timed == 0) {
+        account->until_timed = 1;
+        if (!account->timed) {
+            account->until_timed = next_distance(account);
+            account->timed = lock;
+            account->timed_id = id;
+            account->timed_since = now_cycles();
+        }
+    }
+}
+
+void account_try_failed(struct account *account, uint16_t id)
+{
+    lock_account_of(account, id)->trylock_failures++;
+}
+
+void account_hold_ends(struct account *account)
+{
+    histogram_add(&lock_account_of(account, account->timed_id)->hold,
+                  now_cycles() - account->timed_since);
+    account->timed = NULL;
+}
