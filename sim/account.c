@@ -135,8 +135,7 @@ struct account *account_create(unsigned cpu, unsigned more_locks, uint64_t seed)
     account->nr_cpus = nr_cpus();
     account->nr_locks = nr_locks;
     account->distances = distances;
-    account->until_timed = 1;
-    account->random = (seed + cpu + 1) * 0x9e3779b97f4a7c15u;
+    account->holds = sampler_seeded(ACCOUNT_HOLD_EVERY, seed + cpu);
     return account;
 }
 
@@ -172,18 +171,6 @@ static struct lock_account *lock_account_of(struct account *account, uint16_t id
     return &account->locks[id < account->nr_locks ? id : account_lock_class(id)];
 }
 
-/* The next hold to be timed: 1 to 2 * EVERY - 1 acquisitions on (xorshift64, Marsaglia 2003). */
-static uint32_t next_distance(struct account *account)
-{
-    uint64_t x = account->random;
-
-    x ^= x << 13;
-    x ^= x >> 7;
-    x ^= x << 17;
-    account->random = x;
-    return 1 + (uint32_t)((x >> 32) % (2 * ACCOUNT_HOLD_EVERY - 1));
-}
-
 void account_acquired(struct account *account, const void *lock, uint16_t id, unsigned previous,
                       uint64_t waiting_since)
 {
@@ -196,15 +183,11 @@ void account_acquired(struct account *account, const void *lock, uint16_t id, un
         counts->contended++;
         histogram_add(&counts->wait, now_cycles() - waiting_since);
     }
-    /* One hold at a time: a lock taken inside of a timed one waits for its turn to be timed. */
-    if (--account->until_timed == 0) {
-        account->until_timed = 1;
-        if (!account->timed) {
-            account->until_timed = next_distance(account);
-            account->timed = lock;
-            account->timed_id = id;
-            account->timed_since = now_cycles();
-        }
+    /* One hold at a time: one that begins inside of a timed one is passed over. */
+    if (sampler_due(&account->holds) && !account->timed) {
+        account->timed = lock;
+        account->timed_id = id;
+        account->timed_since = now_cycles();
     }
 }
 

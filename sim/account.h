@@ -11,6 +11,7 @@
 #define SLABLAB_SIM_ACCOUNT_H
 
 #include "sim/histogram.h"
+#include "sim/sampler.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -81,8 +82,7 @@ struct account {
     const void *timed;
     uint64_t timed_since; /* cycles */
     uint16_t timed_id;
-    uint32_t until_timed; /* acquisitions */
-    uint64_t random;
+    struct sampler holds;
     struct lock_account locks[]; /* [nr_locks], by id */
 } __attribute__((aligned(64)));
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* From a trace to a plan, in one pass over the events. The rules are in plan.h. */
-#include "sim/plan.h"
+#include "sim/plan_internal.h"
 
 #include "sim/array.h"
 #include "sim/error.h"
-#include "sim/plan_slots.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,32 +11,6 @@
 #include <string.h>
 
 #define READ_EVENTS 4096
-
-/* What is known of a live object while the plan is made. */
-struct live {
-    uint32_t slot;
-    uint16_t tag;
-    uint16_t group;
-    uint32_t type;
-    bool kept; /* false: left out by a filter */
-};
-
-struct builder {
-    struct plan *plan;
-    const struct plan_config *config;
-    struct trace_reader *reader;
-    struct live *live; /* by the trace's object number */
-    size_t live_capacity;
-    struct plan_slots slots;
-    unsigned *stream_ranks; /* [nr_stream_flags] */
-    bool *cache_kept;       /* by cache; the last is untyped */
-    size_t caches_known;
-    size_t *cache_positions; /* [cache * nr_groups + group]: after the last event on it */
-    uint64_t live_objects, live_bytes, rounded_bytes;
-    unsigned last_group;
-    uint32_t bulk_left; /* events of the bulk operation in hand that are still to come */
-    size_t bulk_header; /* its word in the group's list, or SIZE_MAX when none is written yet */
-};
 
 /* ---- lists of words ---- */
 
@@ -61,15 +34,19 @@ static uint64_t round_to_power(uint64_t size)
     return size <= 8 ? 8 : (uint64_t)1 << (64 - __builtin_clzll(size - 1));
 }
 
-static bool cache_name_kept(const struct plan_config *config, const char *name)
+static int type_counts_grow(struct plan *plan, size_t nr_types)
 {
-    if (!config->caches)
-        return true;
-    for (const char *const *kept = config->caches; *kept; kept++) {
-        if (strcmp(*kept, name) == 0)
-            return true;
-    }
-    return false;
+    size_t bytes = nr_types * sizeof(uint64_t), old = plan->nr_types * sizeof(uint64_t);
+    uint64_t *allocs = realloc(plan->type_allocs, bytes);
+    uint64_t *frees = realloc(plan->type_frees, bytes);
+
+    plan->type_allocs = allocs ? allocs : plan->type_allocs;
+    plan->type_frees = frees ? frees : plan->type_frees;
+    if (!allocs || !frees)
+        return -ENOMEM;
+    memset((char *)allocs + old, 0, bytes - old);
+    memset((char *)frees + old, 0, bytes - old);
+    return 0;
 }
 
 /* Copies the definitions that the reader has learnt since the last call. */
@@ -88,11 +65,11 @@ static int tables_follow(struct builder *builder, struct error *error)
     if (nr_types > plan->nr_types) {
         struct trace_type *grown = realloc(plan->types, nr_types * sizeof *grown);
 
-        if (!grown)
+        plan->types = grown ? grown : plan->types;
+        if (!grown || type_counts_grow(plan, nr_types) != 0)
             return -ENOMEM;
         memcpy(grown + plan->nr_types, types + plan->nr_types,
                (nr_types - plan->nr_types) * sizeof *grown);
-        plan->types = grown;
         plan->nr_types = nr_types;
     }
     if (nr_caches > plan->nr_caches || !builder->cache_kept) {
@@ -116,47 +93,11 @@ static int tables_follow(struct builder *builder, struct error *error)
             if (!grown[i].name)
                 return -ENOMEM;
             plan->nr_caches = i + 1;
-            kept[i] = cache_name_kept(builder->config, caches[i].name);
+            kept[i] = plan_cache_kept(builder->config, caches[i].name);
         }
-        kept[nr_caches] = cache_name_kept(builder->config, "(untyped)");
+        kept[nr_caches] = plan_cache_kept(builder->config, "(untyped)");
     }
     return 0;
-}
-
-/* Of a stream among those that a filter keeps. */
-static unsigned stream_rank(const struct builder *builder, uint32_t stream)
-{
-    return stream < builder->config->nr_stream_flags ? builder->stream_ranks[stream] : stream;
-}
-
-static int streams_rank(struct builder *builder)
-{
-    const struct plan_config *config = builder->config;
-    unsigned rank = 0;
-
-    builder->stream_ranks = calloc(config->nr_stream_flags + 1, sizeof *builder->stream_ranks);
-    if (!builder->stream_ranks)
-        return -ENOMEM;
-    for (size_t i = 0; i < config->nr_stream_flags; i++) {
-        builder->stream_ranks[i] = rank;
-        rank += config->streams[i];
-    }
-    return 0;
-}
-
-static bool event_kept(const struct builder *builder, const struct trace_event *event)
-{
-    const struct plan_config *config = builder->config;
-    const struct plan *plan = builder->plan;
-    uint32_t cache;
-
-    if (config->streams &&
-        (event->stream >= config->nr_stream_flags || !config->streams[event->stream]))
-        return false;
-    if (event->op == TRACE_CACHE_CREATE || event->op == TRACE_CACHE_DESTROY)
-        return builder->cache_kept[event->type];
-    cache = plan->types[event->type].cache;
-    return builder->cache_kept[cache == TRACE_UNTYPED ? plan->nr_caches : cache];
 }
 
 /* ---- events ---- */
@@ -270,6 +211,7 @@ static int add_alloc(struct builder *builder, unsigned group, const struct trace
         return words_add(&plan->groups[group].preload, word);
     }
     plan->allocs++;
+    plan->type_allocs[event->type]++;
     if (event->batch > 1 || builder->bulk_left)
         code = bulk_begin(builder, group, event);
     if (code == 0)
@@ -287,6 +229,8 @@ static int add_free(struct builder *builder, unsigned group, const struct trace_
     int code = 0;
 
     plan->frees++;
+    plan->type_frees[live->type]++;
+    plan->frees_between[live->group * plan->frees_stride + group]++;
     if (remote) {
         plan->remote_frees++;
         plan->implied_remote_frees += event->origin == TRACE_IMPLIED;
@@ -360,8 +304,8 @@ static int drop_event(struct builder *builder, const struct trace_event *event)
 static int add_event(struct builder *builder, const struct trace_event *event)
 {
     struct plan *plan = builder->plan;
-    unsigned group = stream_rank(builder, event->stream) % plan->nr_groups;
-    bool kept = event_kept(builder, event);
+    unsigned group = plan_stream_rank(builder, event->stream) % plan->nr_groups;
+    bool kept = plan_event_kept(builder, event);
     int code;
 
     if (builder->bulk_left == 0)
@@ -372,7 +316,12 @@ static int add_event(struct builder *builder, const struct trace_event *event)
         builder->bulk_left = event->batch > 1 ? event->batch - 1 : 0;
         return drop_event(builder, event);
     }
-    code = event->origin == TRACE_PRELOADED ? 0 : turn_take(builder, group, event->time_ns);
+    code = 0;
+    if (event->origin != TRACE_PRELOADED) {
+        code = plan_cut_consider(builder, event->time_ns);
+        if (code == 0)
+            code = turn_take(builder, group, event->time_ns);
+    }
     if (code)
         return code;
     switch (event->op) {
@@ -429,64 +378,6 @@ static int read_events(struct builder *builder, struct error *error)
     return code ? code : (int)count;
 }
 
-static int check_filters(const struct builder *builder, struct error *error)
-{
-    const struct plan_config *config = builder->config;
-    const struct plan *plan = builder->plan;
-
-    for (const char *const *name = config->caches; name && *name; name++) {
-        bool known = strcmp(*name, "(untyped)") == 0;
-
-        for (size_t i = 0; i < plan->nr_caches; i++)
-            known |= strcmp(plan->caches[i].name, *name) == 0;
-        if (!known)
-            return error_set(error, EINVAL,
-                             "no cache '%s' in the trace (`slablab info` lists them; untyped "
-                             "allocations are '(untyped)')",
-                             *name);
-    }
-    for (size_t i = plan->nr_streams; i < config->nr_stream_flags; i++) {
-        if (config->streams[i])
-            return error_set(error, EINVAL, "no stream %zu in the trace; it has 0 to %u", i,
-                             plan->nr_streams - 1);
-    }
-    if (plan->events == 0)
-        return error_set(error, ENODATA,
-                         config->caches || config->streams
-                             ? "no event is left to replay after filtering"
-                             : "the trace has no events");
-    return 0;
-}
-
-/* What was kept, as text for the record; and only kept streams count as streams. */
-static int note_filters(struct builder *builder)
-{
-    const struct plan_config *config = builder->config;
-    struct plan *plan = builder->plan;
-    FILE *text;
-    size_t size;
-
-    plan->max_events = config->max_events;
-    if (config->caches) {
-        text = open_memstream(&plan->kept_caches, &size);
-        for (const char *const *name = config->caches; text && *name; name++)
-            fprintf(text, "%s%s", name == config->caches ? "" : ",", *name);
-        if (!text || fclose(text) != 0)
-            return -ENOMEM;
-    }
-    if (config->streams) {
-        text = open_memstream(&plan->kept_streams, &size);
-        plan->nr_streams = 0;
-        for (size_t i = 0; text && i < config->nr_stream_flags; i++) {
-            if (config->streams[i])
-                fprintf(text, "%s%zu", plan->nr_streams++ ? "," : "", i);
-        }
-        if (!text || fclose(text) != 0)
-            return -ENOMEM;
-    }
-    return 0;
-}
-
 static void builder_cleanup(struct builder *builder)
 {
     plan_slots_cleanup(&builder->slots);
@@ -504,21 +395,27 @@ static int builder_run(struct builder *builder, const char *trace, struct error 
     int code;
 
     plan->groups = calloc(plan->nr_groups, sizeof *plan->groups);
-    if (!plan->groups || plan_slots_init(&builder->slots, plan->nr_groups) != 0 ||
-        streams_rank(builder) != 0)
+    plan->frees_stride = plan->nr_groups;
+    plan->frees_between =
+        calloc((size_t)plan->nr_groups * plan->nr_groups, sizeof *plan->frees_between);
+    plan_cuts_begin(builder);
+    if (!plan->groups || !plan->frees_between ||
+        plan_slots_init(&builder->slots, plan->nr_groups) != 0 || plan_streams_rank(builder) != 0)
         return -ENOMEM;
     code = trace_open(trace, &builder->reader, error);
     if (code == 0)
         code = read_events(builder, error);
+    if (code == 0)
+        code = plan_cuts_end(builder);
     if (code)
         return code;
     trace_streams(builder->reader, &streams);
     plan->nr_streams = (unsigned)streams;
     plan->nr_slots = builder->slots.count;
     memcpy(plan->digest, trace_digest(builder->reader), sizeof plan->digest);
-    code = check_filters(builder, error);
+    code = plan_filters_check(builder, error);
     if (code == 0)
-        code = note_filters(builder);
+        code = plan_filters_note(builder);
     return code ? code : add_leftovers(builder);
 }
 
@@ -571,6 +468,12 @@ void plan_destroy(struct plan *plan)
         free(plan->caches[i].name);
     for (size_t i = 0; i < plan->nr_destroys; i++)
         free(plan->destroys[i].group_positions);
+    for (size_t i = 0; i < plan->nr_cuts; i++)
+        free(plan->cuts[i].group_positions);
+    free(plan->cuts);
+    free(plan->type_allocs);
+    free(plan->type_frees);
+    free(plan->frees_between);
     free(plan->groups);
     free(plan->caches);
     free(plan->types);

@@ -103,6 +103,18 @@ struct plan_group {
     struct plan_words times;    /* ns: of each event's word, or of each chunk's first */
 };
 
+/*
+ * A place where all workers can stop at once: all events before number `event` of a replica have
+ * run, none after. Whatever an event before it waits for is before it too, so every worker comes
+ * to its position without waiting for one that has stopped.
+ */
+struct plan_cut {
+    uint64_t event;
+    uint64_t time_ns;
+    uint64_t live_objects, live_bytes; /* of one replica, here; bytes as requested */
+    size_t *group_positions;           /* [groups] first word of each list that has not run */
+};
+
 /* A destruction waits until each group has run its events on the cache: position in its list. */
 struct plan_destroy {
     uint32_t cache;
@@ -126,15 +138,21 @@ struct plan {
     size_t nr_caches;
     struct trace_type *types;
     size_t nr_types;
+    uint64_t *type_allocs, *type_frees; /* [nr_types] events of each; what lived before not among */
     struct plan_destroy *destroys;
     size_t nr_destroys;
+    struct plan_cut *cuts; /* in order of event; the last after all events. None unless asked for */
+    size_t nr_cuts;
     size_t nr_slots; /* a replica needs */
     uint32_t nr_turns;
     bool event_times; /* times are per event */
 
     uint64_t events; /* one replica, one loop: allocs + frees + creations and destructions */
     uint64_t allocs, frees;
-    uint64_t remote_frees;                       /* freed by another group than allocated */
+    uint64_t remote_frees;   /* freed by another group than allocated */
+    uint64_t *frees_between; /* [from * frees_stride + by]: of what group `from`
+                              * allocated, freed by group `by` */
+    unsigned frees_stride;
     uint64_t implied_remote_frees;               /* of these: put there by the importer */
     uint64_t dropped_by_filter;                  /* events that `--cache` and `--stream` left out */
     uint64_t max_events;                         /* as asked; 0: all */
@@ -150,6 +168,10 @@ struct plan {
 struct plan_config {
     unsigned workers;
     uint64_t max_events;       /* 0: all */
+    unsigned samples;          /* make cuts: at least this many if there are events for them, and
+                                * fewer than twice as many; evenly apart in events */
+    uint64_t sample_events;    /* else a cut every so many events; 0: none */
+    uint64_t sample_ns;        /* else a cut every so much recorded time; 0: none */
     bool total_order;          /* put turns between groups */
     bool event_times;          /* keep the time of each event, for --pace */
     const char *const *caches; /* names to keep, NULL-terminated; "(untyped)"; NULL: all */

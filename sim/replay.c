@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Around the event loop: lists dealt to workers, loops of the trace, and what is counted. The loop
- * itself is replay_events.c; caches and types are replay_caches.c.
+ * Around the event loop: loops of the trace, what each is for, and when all stand still. The event
+ * loop itself is replay_events.c.
  */
+#include "sim/array.h"
 #include "sim/error.h"
 #include "sim/replay_internal.h"
 
@@ -25,10 +26,22 @@ static uint64_t cursor_position(const struct cursor *cursor)
 
 static void cursor_rewind(struct cursor *cursor)
 {
-    cursor->next = cursor->group->events.words;
-    cursor->end = cursor->next + cursor->group->events.count;
+    cursor->next = cursor->end = cursor->group->events.words;
     cursor->holds_turn = false;
     atomic_store_explicit(&cursor->progress, 0, memory_order_relaxed);
+}
+
+/* At its end, or where the next turn begins beyond a cut, nobody need wait for this list's turn. */
+static void turn_give_up(struct cursor *cursor)
+{
+    const uint64_t *last = cursor->group->events.words + cursor->group->events.count;
+
+    if (cursor->next != cursor->end || !cursor->holds_turn)
+        return;
+    if (cursor->next == last || plan_op(*cursor->next) == PLAN_TURN) {
+        atomic_fetch_add_explicit(cursor->turn, 1, memory_order_release);
+        cursor->holds_turn = false;
+    }
 }
 
 /* Runs at most one chunk; false when not a single event could run. */
@@ -38,21 +51,18 @@ static bool cursor_step(struct worker *worker, struct cursor *cursor)
     size_t position = cursor_position(cursor);
     size_t chunk_end = (position / PLAN_CHUNK + 1) * PLAN_CHUNK;
     const uint64_t *before = cursor->next;
+    const uint64_t *end = events->words + chunk_end;
     size_t time = worker->replay->plan->event_times ? position : position / PLAN_CHUNK;
 
-    if (chunk_end > events->count)
-        chunk_end = events->count;
     machine_set_timer(worker->replay->timer_base_ns + cursor->group->times.words[time]);
-    cursor->next = replay_run_words(worker, cursor, before, events->words + chunk_end);
+    machine_self->layer = 0; /* what safe points left */
+    cursor->next = replay_run_words(worker, cursor, before, end < cursor->end ? end : cursor->end);
     atomic_store_explicit(&cursor->progress, cursor_position(cursor), memory_order_release);
-    if (cursor->next == cursor->end && cursor->holds_turn) {
-        atomic_fetch_add_explicit(cursor->turn, 1, memory_order_release);
-        cursor->holds_turn = false;
-    }
+    turn_give_up(cursor);
     return cursor->next != before;
 }
 
-/* All lists of this worker in turn, chunk by chunk, to their ends. */
+/* All lists of this worker in turn, chunk by chunk, to where they are to end. */
 static void run_lists(struct worker *worker)
 {
     uint64_t stalled_since = 0;
@@ -112,6 +122,7 @@ static void worker_prepare(struct worker *worker)
     const struct replay *replay = worker->replay;
 
     worker->failed_allocs = worker->skipped_frees = worker->refused_destroys = 0;
+    worker->missing_objects = worker->missing_bytes = 0;
     worker->stall_cycles = 0;
     for (unsigned i = 0; i < worker->nr_cursors; i++) {
         struct cursor *cursor = worker->cursors[i];
@@ -168,81 +179,173 @@ static int compare_cycles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void note_loop(struct replay *replay, uint64_t cycles)
+static void note_loop(struct replay *replay, struct loop_times *times, uint64_t cycles)
 {
-    struct replay_result *result = replay->result;
-
-    if (result->loops == replay->loops_capacity) {
-        size_t grown = replay->loops_capacity ? replay->loops_capacity * 2 : 64;
-        uint64_t *moved = realloc(replay->loop_cycles, grown * sizeof *moved);
-
-        if (!moved) {
-            replay->code = error_set(replay->error, ENOMEM, "no memory for %zu loops", grown);
-            return;
-        }
-        replay->loop_cycles = moved;
-        replay->loops_capacity = grown;
-    }
-    replay->loop_cycles[result->loops++] = cycles;
-}
-
-static bool measured(const struct replay *replay)
-{
-    return replay->config->cold || replay->loop > 0;
-}
-
-/* Sums up what the workers counted in a loop. CPU 0, all others wait. */
-static void account_loop(struct replay *replay)
-{
-    struct replay_result *result = replay->result;
-    uint64_t start = UINT64_MAX, end = 0;
-
-    if (replay->loop == 0)
-        page_get_statistics(&result->first_pages);
-    page_get_statistics(&result->pages);
-    if (!measured(replay))
+    if (array_grow((void **)&times->cycles, &times->capacity, times->count + 1,
+                   sizeof *times->cycles) != 0) {
+        replay->code = error_set(replay->error, ENOMEM, "no memory for %zu loops", times->count);
         return;
+    }
+    times->cycles[times->count++] = cycles;
+    times->sum += cycles;
+}
+
+/* Sums up what the workers counted in a measured loop. */
+static void account_workers(struct replay *replay)
+{
+    struct replay_result *result = replay->result;
+
     for (unsigned i = 0; i < nr_cpus(); i++) {
         const struct worker *worker = &replay->workers[i];
 
-        start = worker->start_cycles < start ? worker->start_cycles : start;
-        end = worker->end_cycles > end ? worker->end_cycles : end;
         result->failed_allocs += worker->failed_allocs;
         result->skipped_frees += worker->skipped_frees;
         result->refused_destroys += worker->refused_destroys;
         replay->stall_cycles += worker->stall_cycles;
     }
-    note_loop(replay, end - start);
-    replay->elapsed_cycles += end - start;
     result->events += replay->plan->events * replay->config->replicas;
     result->remote_frees += replay->plan->remote_frees * replay->config->replicas;
 }
 
+/* A loop has run. CPU 0, all others wait. */
+static void account_loop(struct replay *replay)
+{
+    struct replay_result *result = replay->result;
+
+    if (replay->loop == 0)
+        page_get_statistics(&result->first_pages);
+    page_get_statistics(&result->pages);
+    if (replay->kind.counted)
+        note_loop(replay, &replay->counted, replay->part_cycles);
+    if (replay->kind.timed)
+        note_loop(replay, &replay->timed, replay->part_cycles);
+    if (replay->kind.measured) {
+        note_loop(replay, &replay->measured, replay->part_cycles);
+        account_workers(replay);
+    }
+}
+
+/* ---- what loops are for ---- */
+
 static bool enough(const struct replay *replay)
 {
     const struct replay_config *config = replay->config;
-    const struct replay_result *result = replay->result;
+    size_t measured = replay->measured.count;
 
-    if (replay->code || result->loops >= MAX_LOOPS)
+    if (replay->code || measured >= MAX_LOOPS)
         return true;
     if (config->loops)
-        return result->loops >= config->loops;
-    return result->loops && (config->cold || machine_cycles_to_ns(replay->elapsed_cycles) >=
-                                                 config->min_measured_ns);
+        return measured >= config->loops;
+    return measured &&
+           (config->cold || machine_cycles_to_ns(replay->measured.sum) >= config->min_measured_ns);
+}
+
+static struct loop_kind first_loop(const struct replay *replay)
+{
+    const struct replay_config *config = replay->config;
+
+    return (struct loop_kind){
+        .measured = config->cold,
+        .sampled = replay->keeps_ledger,
+        .counted = config->cold && (config->record & (RECORD_CONTENTION | RECORD_LOCALITY)),
+        .timed = config->cold && (config->record & RECORD_LATENCY),
+    };
+}
+
+/* Is a loop of a kind due that goes with every so many measured ones? */
+static bool due(const struct replay *replay, unsigned record, const struct loop_times *times)
+{
+    return (replay->config->record & record) &&
+           times->count * REPLAY_LOOPS_A_RECORDED < replay->measured.count;
+}
+
+/* See enum replay_record. False: that was the last one. */
+static bool next_loop(struct replay *replay)
+{
+    bool cold = replay->config->cold;
+
+    replay->loop++;
+    if (!replay->code && !cold &&
+        due(replay, RECORD_CONTENTION | RECORD_LOCALITY, &replay->counted))
+        replay->kind = (struct loop_kind){.counted = true};
+    else if (!replay->code && !cold && due(replay, RECORD_LATENCY, &replay->timed))
+        replay->kind = (struct loop_kind){.timed = true};
+    else if (enough(replay))
+        return false;
+    else if (cold)
+        replay->kind.sampled = false;
+    else
+        replay->kind = (struct loop_kind){.measured = true};
+    return true;
 }
 
 /* Between loops: what lives is freed, what the trace created is destroyed. */
 static void end_loop(struct replay *replay)
 {
+    bool first = replay->loop == 0;
+
     if (replay->code == 0)
         replay->code = replay_caches_reset(replay);
-    if (!measured(replay))
-        replay->result->warmup_loops++;
     replay->timer_base_ns += replay->plan->duration_ns + 1;
-    replay->finished = enough(replay);
-    replay->loop++;
-    if (!replay->finished && measured(replay) && replay->result->loops == 0)
+    replay->finished = !next_loop(replay);
+    if (!replay->finished && first && !replay->config->cold)
         page_reset_peak();
+}
+
+/* ---- one loop, all workers ---- */
+
+/* From the barrier that all have left to that where all have come: time that counts. */
+static void part_account(struct replay *replay)
+{
+    uint64_t start = UINT64_MAX, end = 0;
+
+    for (unsigned i = 0; i < nr_cpus(); i++) {
+        const struct worker *worker = &replay->workers[i];
+
+        start = worker->start_cycles < start ? worker->start_cycles : start;
+        end = worker->end_cycles > end ? worker->end_cycles : end;
+    }
+    replay->part_cycles += end - start;
+}
+
+/* Runs all lists of this worker up to a cut, or to their ends. */
+static void run_part(struct worker *worker, const struct plan_cut *cut)
+{
+    for (unsigned i = 0; i < worker->nr_cursors; i++) {
+        struct cursor *cursor = worker->cursors[i];
+        const struct plan_words *events = &cursor->group->events;
+
+        cursor->end =
+            events->words + (cut ? cut->group_positions[cursor->group_number] : events->count);
+    }
+    worker->start_cycles = now_cycles();
+    run_lists(worker);
+    worker->end_cycles = now_cycles();
+}
+
+/* The whole loop; a sampled one stands still at every cut. */
+static void run_parts(struct worker *worker, unsigned cpu)
+{
+    struct replay *replay = worker->replay;
+    size_t cuts = replay->kind.sampled ? replay->plan->nr_cuts : 0;
+
+    worker->pace_origin = now_cycles();
+    for (size_t i = 0; i < cuts; i++) {
+        run_part(worker, &replay->plan->cuts[i]);
+        replay_notes_end(worker);
+        machine_barrier();
+        if (cpu == 0) {
+            uint64_t since = now_cycles();
+
+            part_account(replay);
+            replay_sample_take(replay, i);
+            replay->sampling_cycles += now_cycles() - since;
+        }
+        machine_barrier();
+        worker->pace_origin += now_cycles() - worker->end_cycles;
+        replay_notes_begin(worker);
+    }
+    run_part(worker, NULL);
 }
 
 static void worker_run(unsigned cpu, void *argument)
@@ -252,15 +355,19 @@ static void worker_run(unsigned cpu, void *argument)
 
     do {
         worker_prepare(worker);
+        if (cpu == 0)
+            replay->part_cycles = 0;
         machine_barrier();
         run_outside(worker, cpu, PRELOAD);
         wait_for_offset(worker);
-        worker->start_cycles = now_cycles();
-        run_lists(worker);
-        worker->end_cycles = now_cycles();
+        replay_notes_begin(worker);
+        run_parts(worker, cpu);
         machine_barrier();
-        if (cpu == 0)
+        replay_notes_end(worker);
+        if (cpu == 0) {
+            part_account(replay);
             account_loop(replay);
+        }
         machine_barrier();
         run_outside(worker, cpu, LEFTOVER);
         if (cpu == 0)
@@ -269,116 +376,45 @@ static void worker_run(unsigned cpu, void *argument)
     } while (!replay->finished);
 }
 
-/* ---- set-up ---- */
+/* ---- the run ---- */
 
-/*
- * Lists go to workers in rounds, each round beginning one worker further, or copies of a busy
- * stream would all meet on one worker.
- */
-static int deal_lists(struct replay *replay)
+/* Sorts the loops of a kind. */
+static struct replay_loops summarise_loops(const struct replay *replay, struct loop_times *times)
 {
-    const struct plan *plan = replay->plan;
-    unsigned workers = nr_cpus();
+    struct replay_loops loops = {.count = (unsigned)times->count};
 
-    for (unsigned i = 0; i < workers; i++) {
-        struct worker *worker = &replay->workers[i];
-
-        worker->replay = replay;
-        worker->cursors =
-            calloc((replay->nr_cursors + workers - 1) / workers, sizeof *worker->cursors);
-        worker->bulk = calloc(TRACE_MAX_BATCH, sizeof *worker->bulk);
-        if (!worker->cursors || !worker->bulk)
-            return -ENOMEM;
-    }
-    for (unsigned i = 0; i < replay->nr_cursors; i++) {
-        struct worker *worker = &replay->workers[(i + i / workers) % workers];
-        struct cursor *cursor = &replay->cursors[i];
-
-        cursor->replica = i / plan->nr_groups;
-        cursor->group_number = i % plan->nr_groups;
-        cursor->group = &plan->groups[cursor->group_number];
-        cursor->slots = replay->slots + (size_t)cursor->replica * plan->nr_slots;
-        cursor->turn = &replay->turns[cursor->replica * TURN_STRIDE];
-        worker->cursors[worker->nr_cursors++] = cursor;
-    }
-    return 0;
+    if (times->count == 0)
+        return loops;
+    qsort(times->cycles, times->count, sizeof *times->cycles, compare_cycles);
+    loops.events = replay->plan->events * replay->config->replicas * times->count;
+    loops.elapsed_ns = machine_cycles_to_ns(times->sum);
+    loops.median_ns = machine_cycles_to_ns(times->cycles[times->count / 2]);
+    return loops;
 }
 
-static void *lines_alloc(size_t count, size_t size)
-{
-    size_t bytes = (count * size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
-    void *memory = aligned_alloc(CACHE_LINE, bytes ? bytes : CACHE_LINE);
-
-    if (memory)
-        memset(memory, 0, bytes);
-    return memory;
-}
-
-static int replay_prepare(struct replay *replay)
-{
-    const struct plan *plan = replay->plan;
-    unsigned replicas = replay->config->replicas;
-    int code = 0;
-
-    replay->nr_cursors = replicas * plan->nr_groups;
-    if (replay->nr_cursors < nr_cpus())
-        return error_set(replay->error, EINVAL,
-                         "%u threads, but only %u streams to run: use fewer threads or --replicas",
-                         nr_cpus(), replay->nr_cursors);
-    replay->types = lines_alloc(plan->nr_types, sizeof *replay->types);
-    replay->caches = lines_alloc(plan->nr_caches, sizeof *replay->caches);
-    replay->cursors = lines_alloc(replay->nr_cursors, sizeof *replay->cursors);
-    replay->slots = lines_alloc(replicas * plan->nr_slots, sizeof *replay->slots);
-    replay->turns = lines_alloc(replicas, CACHE_LINE);
-    replay->workers = lines_alloc(nr_cpus(), sizeof *replay->workers);
-    if (!replay->types || !replay->caches || !replay->cursors || !replay->slots || !replay->turns ||
-        !replay->workers)
-        code = -ENOMEM;
-    if (code == 0)
-        code = deal_lists(replay);
-    if (code == -ENOMEM)
-        return error_set(replay->error, ENOMEM, "no memory for %u replicas", replicas);
-    if (replay->config->verify && !allocator_design(replay->allocator)->harness)
-        code = verifier_create(&replay->verifier, replay->error);
-    replay->careful =
-        replay->verifier || replay->config->touch != REPLAY_TOUCH_NONE || replay->config->pace > 0;
-    return code ? code : replay_types_bind(replay);
-}
-
-static void replay_cleanup(struct replay *replay)
-{
-    for (unsigned i = 0; replay->workers && i < nr_cpus(); i++) {
-        free(replay->workers[i].cursors);
-        free(replay->workers[i].bulk);
-    }
-    verifier_destroy(replay->verifier);
-    free(replay->loop_cycles);
-    free(replay->types);
-    free(replay->caches);
-    free(replay->cursors);
-    free((void *)replay->slots);
-    free((void *)replay->turns);
-    free(replay->workers);
-}
-
+/* Only after the run: the clock's rate is known best then. */
 static void summarise(struct replay *replay)
 {
     struct replay_result *result = replay->result;
+    struct replay_loops measured = summarise_loops(replay, &replay->measured);
     const char *first;
 
     if (replay->verifier) {
         result->violations = verifier_violations(replay->verifier, &first);
         snprintf(result->first_violation, sizeof result->first_violation, "%s", first);
     }
-    if (result->loops == 0)
+    result->counted = summarise_loops(replay, &replay->counted);
+    result->timed = summarise_loops(replay, &replay->timed);
+    result->sampling_ns = machine_cycles_to_ns(replay->sampling_cycles);
+    result->loops = measured.count;
+    result->warmup_loops = !replay->config->cold;
+    if (measured.count == 0)
         return;
-    /* Only now: the clock's rate is known best after the run. */
-    result->elapsed_ns = machine_cycles_to_ns(replay->elapsed_cycles);
+    result->elapsed_ns = measured.elapsed_ns;
     result->stall_ns = machine_cycles_to_ns(replay->stall_cycles);
-    qsort(replay->loop_cycles, result->loops, sizeof *replay->loop_cycles, compare_cycles);
-    result->loop_min_ns = machine_cycles_to_ns(replay->loop_cycles[0]);
-    result->loop_median_ns = machine_cycles_to_ns(replay->loop_cycles[result->loops / 2]);
-    result->loop_max_ns = machine_cycles_to_ns(replay->loop_cycles[result->loops - 1]);
+    result->loop_min_ns = machine_cycles_to_ns(replay->measured.cycles[0]);
+    result->loop_median_ns = measured.median_ns;
+    result->loop_max_ns = machine_cycles_to_ns(replay->measured.cycles[measured.count - 1]);
 }
 
 int replay_run(const struct plan *plan, struct allocator_instance *allocator,
@@ -391,14 +427,20 @@ int replay_run(const struct plan *plan, struct allocator_instance *allocator,
 
     *result = (struct replay_result){0};
     code = replay_prepare(&replay);
+    replay.kind = first_loop(&replay);
     if (code == 0)
         code = native_run(worker_run, &replay, &result->machine, error);
     if (code == 0)
         code = replay.code;
+    if (code == 0) {
+        summarise(&replay);
+        if (replay_inner_collect(&replay) != 0 || replay_accounts_collect(&replay) != 0)
+            code = error_set(error, ENOMEM, "no memory to sum the accounts of %u CPUs", nr_cpus());
+    }
     if (replay.caches && code == 0)
         code = replay_caches_destroy(&replay);
-    if (code == 0)
-        summarise(&replay);
     replay_cleanup(&replay);
+    if (code)
+        replay_result_cleanup(result);
     return code;
 }

@@ -6,6 +6,8 @@
 #ifndef SLABLAB_SIM_REPLAY_H
 #define SLABLAB_SIM_REPLAY_H
 
+#include "sim/account.h"
+#include "sim/ledger.h"
 #include "sim/native.h"
 #include "sim/plan.h"
 
@@ -18,6 +20,24 @@ struct error;
 enum replay_order { REPLAY_ORDER_OBJECT, REPLAY_ORDER_TRACE };
 enum replay_touch { REPLAY_TOUCH_NONE, REPLAY_TOUCH_FIRST, REPLAY_TOUCH_ALL };
 
+/*
+ * Recorders. What they cost, no figure of time pays for: memory is sampled in the first, untimed
+ * loop; contention and latency are recorded in loops of their own, one for every
+ * REPLAY_LOOPS_A_RECORDED measured ones and in between them, so that what drifts hits all alike;
+ * and how much slower such a loop is than a measured one is told with what it recorded. Only under
+ * `cold`, where the first loop is the one measured, is there nothing between: there the measured
+ * loops record what was asked for.
+ */
+enum replay_record {
+    RECORD_CONTENTION = 1 << 0, /* locks, layers, trips, failed exchanges */
+    RECORD_MEMORY = 1 << 1,     /* the ledger, at the plan's cuts */
+    RECORD_LATENCY = 1 << 2,    /* of single operations */
+    RECORD_LOCALITY = 1 << 3,   /* who frees whose objects, where pages and objects lie */
+    RECORD_COUNTERS = 1 << 4,   /* the hardware's, in measured loops: they cost nothing there */
+    RECORD_ALL = (1 << 5) - 1
+};
+#define REPLAY_LOOPS_A_RECORDED 4
+
 struct replay_config {
     unsigned replicas;
     unsigned loops; /* 0: until min_measured_ns have been measured */
@@ -27,7 +47,50 @@ struct replay_config {
     double pace;             /* 0: as fast as it goes; x: recorded time divided by x */
     enum replay_touch touch;
     bool verify;
-    uint64_t seed; /* of the replicas' offsets */
+    unsigned record;        /* enum replay_record */
+    uint32_t latency_every; /* about one operation in so many is timed; 0: as 1 */
+    uint64_t seed;          /* of the replicas' offsets, of what is sampled */
+};
+
+enum replay_op { REPLAY_ALLOC, REPLAY_FREE, REPLAY_OPS };
+
+/* The loops that recorded something. */
+struct replay_loops {
+    unsigned count;
+    uint64_t events;
+    uint64_t elapsed_ns; /* summed */
+    uint64_t median_ns;
+};
+
+/* A count of a design's own; see allocator.inspect. The name is the design's. */
+struct replay_inner {
+    const char *name;
+    uint64_t value;
+};
+
+/*
+ * What one cache's share was, in all loops that recorded it. Untyped allocations belong to the
+ * general caches of the design. `operations` and `layers` count objects; those of a bulk event all
+ * have the layer of the event.
+ */
+struct replay_cache_account {
+    char *name;
+    uint64_t operations[REPLAY_OPS];     /* of a measured pass, all replicas: from the plan */
+    uint64_t layers[REPLAY_OPS][LAYERS]; /* in the counted loops; what failed is in none */
+    uint64_t timed[REPLAY_OPS][LAYERS];  /* operations timed, in the timed loops */
+    uint64_t timed_ns[REPLAY_OPS][LAYERS];
+    struct ledger peak;         /* in the sample with the most pages held */
+    struct replay_inner *inner; /* [nr_inner] the design's inner counts when all had run */
+    size_t nr_inner;
+};
+
+/* A consistent cut of the first loop: no event runs. */
+struct replay_sample {
+    uint64_t event;   /* events run, all replicas */
+    uint64_t time_ns; /* recorded time */
+    struct ledger ledger;
+    size_t free_blocks[PAGE_MAX_ORDER + 1]; /* of the zones */
+    size_t listed_bytes;                    /* on CPUs' lists of pages */
 };
 
 struct replay_result {
@@ -40,7 +103,8 @@ struct replay_result {
     uint64_t failed_allocs;                            /* for good, in measured loops */
     uint64_t skipped_frees;                            /* of objects whose alloc failed */
     uint64_t refused_destroys;                         /* of caches with live objects */
-    uint64_t remote_frees;                             /* freed by another worker than allocated */
+    uint64_t remote_frees;                             /* freed by another CPU than allocated */
+    uint64_t remote_node_frees;                        /* of these: by one of another node */
     /*
      * Pages when the last event of a loop had run. Of the first loop, which begins with nothing;
      * and of the last, with the peak of all measured ones: these begin with what the end of the
@@ -49,6 +113,21 @@ struct replay_result {
     struct page_statistics first_pages, pages;
     uint64_t violations; /* found by verify */
     char first_violation[256];
+
+    /* ---- what recorders found; owned: replay_result_cleanup ---- */
+    struct replay_loops counted, timed;
+    struct account *account;             /* contention, all CPUs; NULL: not recorded */
+    uint64_t layers[REPLAY_OPS][LAYERS]; /* in the counted loops, all caches */
+    bool layered;              /* the design tells its layers: not of external ones, nor null */
+    uint64_t foreign_allocs;   /* in the counted loops: memory from another node than the CPU's */
+    struct histogram *latency; /* [REPLAY_OPS * LAYERS] in cycles; NULL: not recorded */
+    struct replay_cache_account *caches;
+    size_t nr_caches;
+    struct replay_sample *samples; /* [nr_samples], in order; NULL: not recorded */
+    size_t nr_samples;
+    size_t peak_sample;     /* the one with the most pages held */
+    uint64_t sampling_ns;   /* the first loop stood still for so long */
+    char ledger_error[256]; /* the first sample that did not balance; "": all did */
     struct native_run_report machine;
 };
 
@@ -61,5 +140,6 @@ struct replay_result {
 int replay_run(const struct plan *plan, struct allocator_instance *allocator,
                const struct replay_config *config, struct replay_result *result,
                struct error *error);
+void replay_result_cleanup(struct replay_result *result); /* the figures stay */
 
 #endif

@@ -28,16 +28,81 @@ static inline bool slot_shows(uint64_t value, uint64_t word)
     return ((value ^ word) & TAG_MASK) == 0;
 }
 
+/* ---- what is missing, and what is noted ---- */
+
+static void alloc_missing(struct worker *worker, const struct replay_type *type)
+{
+    worker->failed_allocs++;
+    worker->missing_objects++;
+    worker->missing_bytes += type->request.size;
+    if (worker->counting)
+        worker->notes->caches[type->account].missing[REPLAY_ALLOC]++;
+}
+
+static __attribute__((noinline)) void free_missing(struct worker *worker,
+                                                   const struct replay_type *type)
+{
+    worker->skipped_frees++;
+    worker->missing_objects--;
+    worker->missing_bytes -= type->request.size;
+    if (worker->counting)
+        worker->notes->caches[type->account].missing[REPLAY_FREE]++;
+}
+
 static __attribute__((noinline)) void *alloc_again(struct worker *worker,
                                                    const struct replay_type *type)
 {
     void *object = allocator_retry(worker->replay->allocator, &type->bound, &type->request);
 
-    worker->failed_allocs += object == NULL;
+    if (!object)
+        alloc_missing(worker, type);
     return object;
 }
 
-/* ---- what the careful loop adds: pace, touching, verification ---- */
+/* An operation on `objects` objects has come beyond the CPU's own layer. */
+static __attribute__((noinline)) void note_layer(struct worker *worker,
+                                                 const struct replay_type *type, enum replay_op op,
+                                                 unsigned objects)
+{
+    struct machine_cpu *self = machine_self;
+
+    worker->notes->caches[type->account].layers[op][self->layer] += objects;
+    self->layer = LAYER_CPU;
+}
+
+/* An alloc that failed is in no layer. */
+static void note_alloc(struct worker *worker, const struct replay_type *type, const void *object)
+{
+    if (object)
+        note_layer(worker, type, REPLAY_ALLOC, 1);
+    else
+        machine_self->layer = LAYER_CPU;
+}
+
+static void note_operation(struct worker *worker, const struct replay_type *type, enum replay_op op,
+                           unsigned objects)
+{
+    if (worker->counting && machine_self->layer != LAYER_CPU)
+        note_layer(worker, type, op, objects);
+}
+
+static __attribute__((noinline)) void note_node(struct worker *worker, const void *object)
+{
+    worker->notes->foreign_allocs += page_node(object) != cpu_node();
+}
+
+static void note_time(struct worker *worker, const struct replay_type *type, enum replay_op op,
+                      uint64_t cycles)
+{
+    struct worker_notes *notes = worker->notes;
+    unsigned layer = machine_self->layer;
+
+    histogram_add(&notes->latency[op][layer], cycles);
+    notes->caches[type->account].timed[op][layer]++;
+    notes->caches[type->account].timed_cycles[op][layer] += cycles;
+}
+
+/* ---- what the careful loop adds: pace, touching, verification, latency ---- */
 
 /* An object's identity: replica, slot and the tag of its life. Never 0. */
 static uint64_t identity_of(const struct cursor *cursor, uint64_t word)
@@ -51,8 +116,6 @@ static void object_born(struct worker *worker, const struct cursor *cursor, uint
     const struct replay *replay = worker->replay;
     size_t size = replay->types[plan_type(word)].request.size;
 
-    if (!object)
-        return;
     if (replay->config->touch == REPLAY_TOUCH_ALL)
         memset(object, 0x5a, size);
     else if (replay->config->touch == REPLAY_TOUCH_FIRST)
@@ -84,8 +147,47 @@ static bool pace_due(struct worker *worker, struct cursor *cursor, const uint64_
         return true;
     due_ns =
         (uint64_t)((double)cursor->group->times.words[word - events->words] / replay->config->pace);
-    cursor->early = machine_cycles_to_ns(now_cycles() - worker->start_cycles) < due_ns;
+    cursor->early = machine_cycles_to_ns(now_cycles() - worker->pace_origin) < due_ns;
     return !cursor->early;
+}
+
+static __attribute__((noinline)) void *alloc_carefully(struct worker *worker,
+                                                       const struct cursor *cursor, uint64_t word)
+{
+    const struct replay_type *type = &worker->replay->types[plan_type(word)];
+    bool timed = worker->timing && sampler_due(&worker->notes->sampler);
+    uint64_t from = timed ? now_cycles() : 0;
+    void *object;
+
+    machine_self->layer = LAYER_CPU;
+    object = type->bound.alloc(type->bound.cache, &type->request);
+    if (unlikely(!object))
+        object = alloc_again(worker, type);
+    if (timed)
+        note_time(worker, type, REPLAY_ALLOC, now_cycles() - from);
+    if (object) {
+        note_operation(worker, type, REPLAY_ALLOC, 1);
+        if (worker->watches_nodes)
+            note_node(worker, object);
+        object_born(worker, cursor, word, object);
+    }
+    return object;
+}
+
+static __attribute__((noinline)) void
+free_carefully(struct worker *worker, const struct cursor *cursor, uint64_t word, void *object)
+{
+    const struct replay_type *type = &worker->replay->types[plan_type(word)];
+    bool timed = worker->timing && sampler_due(&worker->notes->sampler);
+    uint64_t from;
+
+    object_dies(worker, cursor, word, object);
+    machine_self->layer = LAYER_CPU;
+    from = timed ? now_cycles() : 0;
+    type->bound.free(type->bound.cache, object);
+    if (timed)
+        note_time(worker, type, REPLAY_FREE, now_cycles() - from);
+    note_operation(worker, type, REPLAY_FREE, 1);
 }
 
 /* ---- rare events ---- */
@@ -103,11 +205,15 @@ static void *alloc_or_none(struct worker *worker, uint64_t word)
     void *object;
 
     if (!cache_there(replay, replay->plan->types[plan_type(word)].cache)) {
-        worker->failed_allocs++;
+        alloc_missing(worker, type);
         return NULL;
     }
+    machine_self->layer = LAYER_CPU;
     object = type->bound.alloc(type->bound.cache, &type->request);
-    return object ? object : alloc_again(worker, type);
+    if (!object)
+        return alloc_again(worker, type);
+    note_operation(worker, type, REPLAY_ALLOC, 1);
+    return object;
 }
 
 static bool alloc_created(struct worker *worker, struct cursor *cursor, uint64_t word)
@@ -119,7 +225,7 @@ static bool alloc_created(struct worker *worker, struct cursor *cursor, uint64_t
     if (atomic_load_explicit(&replay->caches[cache].state, memory_order_acquire) < CACHE_THERE)
         return false;
     object = alloc_or_none(worker, word);
-    if (replay->careful)
+    if (replay->careful && object)
         object_born(worker, cursor, word, object);
     atomic_store_explicit(&cursor->slots[plan_slot(word)], slot_value(word, object),
                           memory_order_release);
@@ -137,14 +243,16 @@ static bool alloc_bulk(struct worker *worker, struct cursor *cursor, const uint6
     if (plan_op(word[1]) == PLAN_ALLOC_CREATED &&
         atomic_load_explicit(&replay->caches[cache].state, memory_order_acquire) < CACHE_THERE)
         return false;
+    machine_self->layer = LAYER_CPU;
     got = cache_there(replay, cache)
               ? allocator_alloc_bulk(&type->bound, &type->request, count, worker->bulk)
               : 0;
+    note_operation(worker, type, REPLAY_ALLOC, got);
     for (unsigned i = 0; i < count; i++) {
         uint64_t event = word[i + 1];
         void *object = i < got ? worker->bulk[i] : alloc_or_none(worker, event);
 
-        if (replay->careful)
+        if (replay->careful && object)
             object_born(worker, cursor, event, object);
         atomic_store_explicit(&cursor->slots[plan_slot(event)], slot_value(event, object),
                               memory_order_release);
@@ -175,10 +283,12 @@ static bool free_bulk(struct worker *worker, struct cursor *cursor, const uint64
                 object_dies(worker, cursor, word[i], object);
             worker->bulk[gathered++] = object;
         } else {
-            worker->skipped_frees++;
+            free_missing(worker, type);
         }
         if (gathered && (i == count || plan_type(word[i + 1]) != plan_type(word[i]))) {
+            machine_self->layer = LAYER_CPU;
             allocator_free_bulk(&type->bound, gathered, worker->bulk);
+            note_operation(worker, type, REPLAY_FREE, gathered);
             gathered = 0;
         }
     }
@@ -265,11 +375,19 @@ run_rare(struct worker *worker, struct cursor *cursor, const uint64_t *word)
 
 /* ---- the loop ---- */
 
+/* What the loop does beside its work; each is compiled by itself. */
+enum mode {
+    PLAIN,    /* nothing */
+    COUNTING, /* notes layers */
+    CAREFUL   /* all that is asked for: pace, touching, verification, latency, layers */
+};
+
 static inline __attribute__((always_inline)) const uint64_t *
 run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word, const uint64_t *end,
-          const bool careful)
+          const enum mode mode)
 {
     const struct replay_type *const types = worker->replay->types;
+    const struct machine_cpu *const self = machine_self;
     replay_slot *const slots = cursor->slots;
 
     while (word < end) {
@@ -279,15 +397,21 @@ run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word, co
         uint64_t value;
         void *object;
 
-        if (careful && !pace_due(worker, cursor, word))
+        if (mode == CAREFUL && !pace_due(worker, cursor, word))
             return word;
         switch (plan_op(event)) {
         case PLAN_ALLOC:
-            object = type->bound.alloc(type->bound.cache, &type->request);
-            if (unlikely(!object))
-                object = alloc_again(worker, type);
-            if (careful)
-                object_born(worker, cursor, event, object);
+            if (mode == CAREFUL) {
+                object = alloc_carefully(worker, cursor, event);
+            } else {
+                object = type->bound.alloc(type->bound.cache, &type->request);
+                if (unlikely(!object))
+                    object = alloc_again(worker, type);
+                if (mode == COUNTING && unlikely(self->layer != LAYER_CPU))
+                    note_alloc(worker, type, object);
+                if (mode == COUNTING && unlikely(worker->watches_nodes) && object)
+                    note_node(worker, object);
+            }
             atomic_store_explicit(slot, slot_value(event, object), memory_order_release);
             word++;
             break;
@@ -297,13 +421,17 @@ run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word, co
                 return word; /* its alloc has not run yet */
             object = slot_object(value);
             if (unlikely(!object)) {
-                worker->skipped_frees++;
+                free_missing(worker, type);
                 word++;
                 break;
             }
-            if (careful)
-                object_dies(worker, cursor, event, object);
-            type->bound.free(type->bound.cache, object);
+            if (mode == CAREFUL) {
+                free_carefully(worker, cursor, event, object);
+            } else {
+                type->bound.free(type->bound.cache, object);
+                if (mode == COUNTING && unlikely(self->layer != LAYER_CPU))
+                    note_layer(worker, type, REPLAY_FREE, 1);
+            }
             word++;
             break;
         default: {
@@ -321,6 +449,9 @@ run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word, co
 const uint64_t *replay_run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word,
                                  const uint64_t *end)
 {
-    return worker->replay->careful ? run_words(worker, cursor, word, end, true)
-                                   : run_words(worker, cursor, word, end, false);
+    if (worker->replay->careful || worker->timing)
+        return run_words(worker, cursor, word, end, CAREFUL);
+    if (worker->counting)
+        return run_words(worker, cursor, word, end, COUNTING);
+    return run_words(worker, cursor, word, end, PLAIN);
 }

@@ -286,6 +286,7 @@ out_allocator:
 
 void run_report_cleanup(struct run_report *report)
 {
+    replay_result_cleanup(&report->replay);
     free(report->tunables);
     report->tunables = NULL;
 }

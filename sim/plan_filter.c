@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* What of a trace goes into a plan: `--cache` and `--stream`. */
+#include "sim/error.h"
+#include "sim/plan_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool plan_cache_kept(const struct plan_config *config, const char *name)
+{
+    if (!config->caches)
+        return true;
+    for (const char *const *kept = config->caches; *kept; kept++) {
+        if (strcmp(*kept, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+unsigned plan_stream_rank(const struct builder *builder, uint32_t stream)
+{
+    return stream < builder->config->nr_stream_flags ? builder->stream_ranks[stream] : stream;
+}
+
+int plan_streams_rank(struct builder *builder)
+{
+    const struct plan_config *config = builder->config;
+    unsigned rank = 0;
+
+    builder->stream_ranks = calloc(config->nr_stream_flags + 1, sizeof *builder->stream_ranks);
+    if (!builder->stream_ranks)
+        return -ENOMEM;
+    for (size_t i = 0; i < config->nr_stream_flags; i++) {
+        builder->stream_ranks[i] = rank;
+        rank += config->streams[i];
+    }
+    return 0;
+}
+
+bool plan_event_kept(const struct builder *builder, const struct trace_event *event)
+{
+    const struct plan_config *config = builder->config;
+    const struct plan *plan = builder->plan;
+    uint32_t cache;
+
+    if (config->streams &&
+        (event->stream >= config->nr_stream_flags || !config->streams[event->stream]))
+        return false;
+    if (event->op == TRACE_CACHE_CREATE || event->op == TRACE_CACHE_DESTROY)
+        return builder->cache_kept[event->type];
+    cache = plan->types[event->type].cache;
+    return builder->cache_kept[cache == TRACE_UNTYPED ? plan->nr_caches : cache];
+}
+
+int plan_filters_check(const struct builder *builder, struct error *error)
+{
+    const struct plan_config *config = builder->config;
+    const struct plan *plan = builder->plan;
+
+    for (const char *const *name = config->caches; name && *name; name++) {
+        bool known = strcmp(*name, "(untyped)") == 0;
+
+        for (size_t i = 0; i < plan->nr_caches; i++)
+            known |= strcmp(plan->caches[i].name, *name) == 0;
+        if (!known)
+            return error_set(error, EINVAL,
+                             "no cache '%s' in the trace (`slablab info` lists them; untyped "
+                             "allocations are '(untyped)')",
+                             *name);
+    }
+    for (size_t i = plan->nr_streams; i < config->nr_stream_flags; i++) {
+        if (config->streams[i])
+            return error_set(error, EINVAL, "no stream %zu in the trace; it has 0 to %u", i,
+                             plan->nr_streams - 1);
+    }
+    if (plan->events == 0)
+        return error_set(error, ENODATA,
+                         config->caches || config->streams
+                             ? "no event is left to replay after filtering"
+                             : "the trace has no events");
+    return 0;
+}
+
+int plan_filters_note(struct builder *builder)
+{
+    const struct plan_config *config = builder->config;
+    struct plan *plan = builder->plan;
+    FILE *text;
+    size_t size;
+
+    plan->max_events = config->max_events;
+    if (config->caches) {
+        text = open_memstream(&plan->kept_caches, &size);
+        for (const char *const *name = config->caches; text && *name; name++)
+            fprintf(text, "%s%s", name == config->caches ? "" : ",", *name);
+        if (!text || fclose(text) != 0)
+            return -ENOMEM;
+    }
+    if (config->streams) {
+        text = open_memstream(&plan->kept_streams, &size);
+        plan->nr_streams = 0;
+        for (size_t i = 0; text && i < config->nr_stream_flags; i++) {
+            if (config->streams[i])
+                fprintf(text, "%s%zu", plan->nr_streams++ ? "," : "", i);
+        }
+        if (!text || fclose(text) != 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
