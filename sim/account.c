@@ -144,7 +144,7 @@ void account_destroy(struct account *account)
     free(account);
 }
 
-static void lock_account_merge(struct lock_account *into, const struct lock_account *from)
+void account_merge_lock(struct lock_account *into, const struct lock_account *from)
 {
     if (from->acquisitions == 0 && from->trylock_failures == 0)
         return;
@@ -163,7 +163,7 @@ void account_merge(struct account *into, const struct account *from)
     for (unsigned i = 0; i < EXCHANGE_SITES; i++)
         into->failed_exchanges[i] += from->failed_exchanges[i];
     for (unsigned i = 0; i < from->nr_locks; i++)
-        lock_account_merge(&into->locks[i], &from->locks[i]);
+        account_merge_lock(&into->locks[i], &from->locks[i]);
 }
 
 static struct lock_account *lock_account_of(struct account *account, uint16_t id)

@@ -97,6 +97,7 @@ void account_destroy(struct account *account);
 
 /* Adds `from` to `into`, which must have room for as many lock ids. Both quiet. */
 void account_merge(struct account *into, const struct account *from);
+void account_merge_lock(struct lock_account *into, const struct lock_account *from);
 
 /*
  * What locks report. `previous` is 1 + the CPU that owned the lock before, 0: nobody or unknown;

@@ -3,6 +3,7 @@
 #include "sim/result.h"
 
 #include "sim/native.h"
+#include "sim/result_accounts.h"
 #include "sim/topology.h"
 #include "version.h"
 
@@ -156,6 +157,9 @@ static json_t *invalid_reasons(const struct run_config *config, const struct run
         json_array_append_new(reasons, json_sprintf("%llu broken promises; the first: %s",
                                                     (unsigned long long)replay->violations,
                                                     replay->first_violation));
+    if (replay->ledger_error[0])
+        json_array_append_new(reasons, json_sprintf("the ledger of memory does not balance %s",
+                                                    replay->ledger_error));
     if (replay->pages.arena_failures)
         json_array_append_new(reasons,
                               json_string("the arena's addresses ran out: allocations failed"));
@@ -188,27 +192,6 @@ static void set_figures(json_t *record, const struct run_config *config,
     json_object_set_new(record, "preempted", json_integer((json_int_t)replay->machine.preempted));
 }
 
-static void set_memory(json_t *record, const struct run_report *report)
-{
-    const struct page_statistics *pages = &report->replay.first_pages;
-    json_t *by_node = json_array();
-
-    for (unsigned i = 0; i < report->nr_nodes; i++)
-        json_array_append_new(by_node,
-                              json_integer((json_int_t)(pages->held_by_node[i] / PAGE_SIZE)));
-    json_object_set_new(record, "ledger",
-                        json_pack("{s:{s:I}, s:{s:I}}", "peak", "page_bytes",
-                                  (json_int_t)pages->peak_bytes, "end", "page_bytes",
-                                  (json_int_t)pages->held_bytes));
-    json_object_set_new(json_object_get(record, "locality"), "pages_by_node", by_node);
-    json_object_set_new(record, "warm_peak_page_bytes",
-                        json_integer((json_int_t)report->replay.pages.peak_bytes));
-    json_object_set_new(record, "late_populated_bytes",
-                        json_integer((json_int_t)report->replay.pages.late_bytes));
-    json_object_set_new(record, "reclaimed_page_bytes",
-                        json_integer((json_int_t)report->reclaimed.held_bytes));
-}
-
 json_t *result_create(const struct run_config *config, const struct run_report *report,
                       const struct result_context *context)
 {
@@ -216,6 +199,7 @@ json_t *result_create(const struct run_config *config, const struct run_report *
     json_t *record = json_object(), *reasons = invalid_reasons(config, report);
 
     json_object_set_new(record, "schema", json_string(RESULT_SCHEMA));
+    json_object_set_new(record, "run", json_string(context->run));
     json_object_set_new(record, "allocator", json_string(config->allocator));
     json_object_set_new(record, "tunables", tunables_section(report));
     if (config->magazine_size)
@@ -243,11 +227,14 @@ json_t *result_create(const struct run_config *config, const struct run_report *
     json_object_set_new(record, "valid", json_boolean(json_array_size(reasons) == 0));
     json_object_set_new(record, "invalid_reasons", reasons);
     set_figures(record, config, &report->replay);
-    json_object_set_new(
-        record, "locality",
-        json_pack("{s:I}", "remote_cpu_frees", (json_int_t)report->replay.remote_frees));
+    json_object_set_new(record, "recorded", result_recorded(config, report));
+    result_add_contention(record, report);
+    result_add_latency(record, report);
     if (!report->external)
-        set_memory(record, report);
+        result_add_memory(record, config, report);
+    json_object_set_new(record, "locality", result_locality(config, report));
+    if (replay->record)
+        json_object_set_new(record, "caches", result_caches(report));
     json_object_set_new(record, "provenance", provenance(context, report));
     return record;
 }

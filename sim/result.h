@@ -11,6 +11,7 @@
 
 /* What a result says beyond the run itself. */
 struct result_context {
+    const char *run; /* names the run, here and in the side file */
     const char *trace_path;
     const struct plan *plan;
     const struct topology *topology;

@@ -37,6 +37,7 @@ struct run_config {
     bool trace_timers;
     uint64_t memory_limit; /* bytes of pages, 0: none */
     bool huge_pages;
+    uint64_t one_cpu_peak_bytes; /* of the same design on one CPU, for the blowup; 0: not known */
     struct replay_config replay;
 };
 

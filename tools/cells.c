@@ -27,6 +27,8 @@ int cell_config(const struct replay_options *options, const struct cell *cell,
     config->magazine_size = cell->magazine_size;
     config->threads = cell->threads;
     config->binding = &options->binding;
+    config->replay.record = record_options_of(&options->recording, config->replay.cold);
+    config->replay.latency_every = options->recording.latency_every;
     config->settings = found;
     config->nr_settings = count;
     *settings = found;

@@ -3,8 +3,11 @@
 #include "allocators/allocator.h"
 #include "sim/error.h"
 #include "sim/result.h"
+#include "sim/result_accounts.h"
+#include "tools/blowup.h"
 #include "tools/command.h"
 #include "tools/replay_options.h"
+#include "tools/replay_plan.h"
 #include "tools/replay_table.h"
 #include "tools/spool.h"
 #include "tools/trial.h"
@@ -20,6 +23,7 @@ struct arguments {
     struct replay_options options;
     const char *trace;
     const char *json;
+    const char *series;
     char **command; /* as typed */
 };
 
@@ -30,14 +34,21 @@ struct session {
     struct topology *topology;
     unsigned nr_dealt;   /* CPUs that the binding deals */
     struct outfile json; /* stream NULL: not asked for */
+    struct outfile series;
+    char *series_path; /* owned */
+    struct blowup blowup;
     struct replay_table *table;
     size_t runs, runs_done, invalid;
 };
 
-enum key { KEY_JSON = 0x200 };
+enum key { KEY_JSON = 0x200, KEY_SERIES };
 
 static const struct argp_option option_table[] = {
     {"json", KEY_JSON, "FILE", 0, "write one JSON record a run to FILE (- is standard output)", 0},
+    {"series", KEY_SERIES, "FILE", 0,
+     "write memory over time and whole histograms, a line a run, to FILE (default: the file of "
+     "--json with .series behind it)",
+     0},
     {0}};
 
 static error_t parse_option(int key, char *text, struct argp_state *state)
@@ -50,6 +61,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_JSON:
         arguments->json = text;
+        return 0;
+    case KEY_SERIES:
+        arguments->series = text;
         return 0;
     case ARGP_KEY_ARG:
         if (arguments->trace)
@@ -102,6 +116,24 @@ static void now_text(char *text, size_t size)
     strftime(text, size, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
 }
 
+static void write_line(const struct outfile *file, const json_t *object)
+{
+    char *line = file->stream ? json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+
+    if (line)
+        fprintf(file->stream, "%s\n", line);
+    free(line);
+}
+
+/* Unlike that of any other run, on any machine. */
+static void run_name(char *name, size_t size, const struct session *session, const char *started)
+{
+    char host[65] = "";
+
+    gethostname(host, sizeof host - 1);
+    snprintf(name, size, "%s-%s-%ld-%zu", started, host, (long)getpid(), session->runs_done);
+}
+
 static int record_run(struct session *session, const struct run_config *config,
                       const struct run_report *report, const struct result_context *context,
                       struct error *error)
@@ -110,7 +142,6 @@ static int record_run(struct session *session, const struct run_config *config,
     json_t *reasons = json_object_get(record, "invalid_reasons");
     const json_t *reason;
     size_t i;
-    char *line;
 
     if (!record)
         return error_set(error, ENOMEM, "no memory for a result");
@@ -121,12 +152,14 @@ static int record_run(struct session *session, const struct run_config *config,
             fprintf(stderr, "slablab: %s, %u threads: invalid: %s\n", config->allocator,
                     config->threads, json_string_value(reason));
     }
-    if (session->json.stream) {
-        line = json_dumps(record, JSON_COMPACT | JSON_PRESERVE_ORDER);
-        if (line)
-            fprintf(session->json.stream, "%s\n", line);
-        free(line);
+    if (session->series.stream && config->replay.record) {
+        json_t *series = result_series(record, report);
+
+        json_object_set_new(record, "series", json_string(session->series_path));
+        write_line(&session->series, series);
+        json_decref(series);
     }
+    write_line(&session->json, record);
     json_decref(record);
     return replay_table_add(session->table, config, report)
                ? error_set(error, ENOMEM, "no memory for the table")
@@ -151,7 +184,7 @@ static int run_cell(struct session *session, const struct cell *cell, const stru
     struct run_setting *settings;
     struct run_config config;
     struct run_report report;
-    char started[32];
+    char started[32], name[128];
     int code;
 
     code = cell_config(options, cell, &config, &settings, error);
@@ -162,9 +195,13 @@ static int run_cell(struct session *session, const struct cell *cell, const stru
     command_progress("[%zu/%zu] %s, %u threads", session->runs_done + 1, session->runs,
                      cell->allocator, threads);
     now_text(started, sizeof started);
-    code = run_execute(plan, session->topology, &config, &report, error);
+    run_name(name, sizeof name, session, started);
+    code = blowup_prepare(&session->blowup, &config, error);
+    if (code == 0)
+        code = run_execute(plan, session->topology, &config, &report, error);
     if (code == 0) {
         struct result_context context = {
+            .run = name,
             .trace_path = session->arguments->trace,
             .plan = plan,
             .topology = session->topology,
@@ -186,38 +223,6 @@ static int run_cell(struct session *session, const struct cell *cell, const stru
 }
 
 /* ---- all cells ---- */
-
-static int make_plan(const struct session *session, const char *trace, unsigned threads,
-                     struct plan **plan, struct error *error)
-{
-    const struct replay_options *options = &session->arguments->options;
-    const struct number_list *streams = &options->streams;
-    struct plan_config config = {
-        .workers = threads ? threads : session->nr_dealt,
-        .max_events = options->max_events,
-        .total_order = options->run.replay.order == REPLAY_ORDER_TRACE,
-        .event_times = options->run.replay.pace > 0,
-        .caches = (const char *const *)options->caches.words,
-    };
-    bool *kept = NULL;
-    int code;
-
-    for (size_t i = 0; i < streams->count; i++) {
-        if (streams->numbers[i] >= config.nr_stream_flags)
-            config.nr_stream_flags = streams->numbers[i] + 1;
-    }
-    if (streams->count) {
-        kept = calloc(config.nr_stream_flags, sizeof *kept);
-        if (!kept)
-            return error_set(error, ENOMEM, "no memory for a list of streams");
-        for (size_t i = 0; i < streams->count; i++)
-            kept[streams->numbers[i]] = true;
-        config.streams = kept;
-    }
-    code = plan_create(trace, &config, plan, error);
-    free(kept);
-    return code;
-}
 
 /* A thread needs a stream of some replica to run: said before the first run, not at its turn. */
 static int check_streams(const struct session *session, const struct plan *plan,
@@ -266,7 +271,8 @@ static int run_cells(struct session *session, const char *trace, size_t first, s
     unsigned threads = session->cells.cells[first].threads;
     uint64_t repeats = options->repeats;
     struct plan *plan;
-    int code = make_plan(session, trace, threads, &plan, error);
+    int code =
+        replay_plan_create(options, trace, threads ? threads : session->nr_dealt, &plan, error);
 
     if (code)
         return code;
@@ -307,6 +313,23 @@ static int prepare_session(struct session *session, struct error *error)
     return code;
 }
 
+/* Beside the records, unless they go to standard output. */
+static int series_open(struct session *session, struct error *error)
+{
+    const struct arguments *arguments = session->arguments;
+    bool beside = arguments->json && strcmp(arguments->json, "-") != 0;
+
+    if (!arguments->options.recording.record || (!arguments->series && !beside))
+        return 0;
+    if (asprintf(&session->series_path, "%s%s",
+                 arguments->series ? arguments->series : arguments->json,
+                 arguments->series ? "" : ".series") < 0) {
+        session->series_path = NULL;
+        return error_set(error, ENOMEM, "no memory for a file's name");
+    }
+    return outfile_open(&session->series, session->series_path, error);
+}
+
 static int run_session(struct session *session, struct error *error)
 {
     const struct arguments *arguments = session->arguments;
@@ -317,10 +340,14 @@ static int run_session(struct session *session, struct error *error)
     if (arguments->json)
         code = outfile_open(&session->json, arguments->json, error);
     if (code == 0)
+        code = series_open(session, error);
+    if (code == 0)
         code = spool_standard_input(&trace, spooled, sizeof spooled, error);
     if (code == 0 && replay_table_create(&session->table) != 0)
         code = error_set(error, ENOMEM, "no memory for a table");
     session->runs = session->cells.count * arguments->options.repeats;
+    session->blowup = (struct blowup){
+        .options = &arguments->options, .topology = session->topology, .trace = trace};
     for (size_t first = 0, last; code == 0 && first < session->cells.count; first = last) {
         for (last = first; last < session->cells.count; last++) {
             if (session->cells.cells[last].threads != session->cells.cells[first].threads)
@@ -343,7 +370,12 @@ static int finish(struct session *session, int code, struct error *error)
     int written = 0, status = STATUS_DONE;
     struct error unwritten;
 
-    if (session->json.stream && keep)
+    /* The side file first: no record speaks of one that is not there. */
+    if (session->series.stream && keep)
+        written = outfile_commit(&session->series, &unwritten);
+    else if (session->series.stream)
+        outfile_discard(&session->series);
+    if (session->json.stream && keep && !written)
         written = outfile_commit(&session->json, &unwritten);
     else if (session->json.stream)
         outfile_discard(&session->json);
@@ -384,6 +416,8 @@ int cmd_replay(int argc, char **argv)
     if (code == 0)
         code = run_session(&session, &error);
     status = finish(&session, code, &error);
+    free(session.series_path);
+    blowup_cleanup(&session.blowup);
     replay_table_destroy(session.table);
     cells_cleanup(&session.cells);
     topology_destroy(session.topology);

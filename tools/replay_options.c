@@ -31,6 +31,10 @@ enum key {
     KEY_STREAM,
     KEY_VERIFY,
     KEY_MEMORY_LIMIT,
+    KEY_RECORD,
+    KEY_LATENCY,
+    KEY_SAMPLE_EVERY,
+    KEY_BLOWUP,
     KEY_REPEAT,
     KEY_SEED,
     KEY_OVERSUBSCRIBE,
@@ -75,6 +79,18 @@ static const struct argp_option option_table[] = {
     {"huge-pages", KEY_HUGE_PAGES, NULL, 0, "ask for transparent huge pages under the arena", 0},
     {"verify", KEY_VERIFY, NULL, 0,
      "check that objects never overlap and that their content stays whole", 0},
+    {"record", KEY_RECORD, "LIST", 0,
+     "contention, memory, latency, locality, counters; all (default), or none; what it costs is no "
+     "part of the time per event",
+     0},
+    {"latency", KEY_LATENCY, "every|1/N|off", 0,
+     "time every operation, about one in N (default 1/8), or none; a --cold run times none unless "
+     "asked to",
+     0},
+    {"sample-every", KEY_SAMPLE_EVERY, "N|Nms", 0,
+     "samples of memory: one every N events, or N recorded ms (default: 64 to 128 of them)", 0},
+    {"blowup", KEY_BLOWUP, NULL, 0,
+     "run each design on one CPU too, and tell how much more it holds on several", 0},
     {"repeat", KEY_REPEAT, "N", 0, "run each combination N times (default 1)", 0},
     {"seed", KEY_SEED, "S", 0, "of all that is random (default 1)", 0},
     {0}};
@@ -286,6 +302,28 @@ static int parse_memory_limit(struct replay_options *options, const char *text, 
     return code;
 }
 
+static int parse_record(struct replay_options *options, const char *text, struct error *error)
+{
+    return record_parse(&options->recording, text, error);
+}
+
+static int parse_latency(struct replay_options *options, const char *text, struct error *error)
+{
+    return latency_parse(&options->recording, text, error);
+}
+
+static int parse_sample_every(struct replay_options *options, const char *text, struct error *error)
+{
+    return sample_every_parse(&options->recording, text, error);
+}
+
+static int set_blowup(struct replay_options *options, const char *text, struct error *error)
+{
+    (void)text, (void)error;
+    options->blowup = true;
+    return 0;
+}
+
 static int set_cold(struct replay_options *options, const char *text, struct error *error)
 {
     (void)text, (void)error;
@@ -336,6 +374,10 @@ static const struct {
     {KEY_STREAM, parse_stream},
     {KEY_VERIFY, set_verify},
     {KEY_MEMORY_LIMIT, parse_memory_limit},
+    {KEY_RECORD, parse_record},
+    {KEY_LATENCY, parse_latency},
+    {KEY_SAMPLE_EVERY, parse_sample_every},
+    {KEY_BLOWUP, set_blowup},
     {KEY_REPEAT, parse_repeat},
     {KEY_SEED, parse_seed},
     {KEY_OVERSUBSCRIBE, set_oversubscribe},
@@ -386,6 +428,7 @@ void replay_options_init(struct replay_options *options)
                 .trace_timers = true,
                 .replay = {.replicas = 1, .min_measured_ns = 500000000, .seed = 1}},
     };
+    record_options_init(&options->recording);
     binding_parse("compact", &options->binding, NULL);
 }
 

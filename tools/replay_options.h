@@ -9,6 +9,7 @@
 #include "sim/run.h"
 #include "sim/topology.h"
 #include "tools/list_option.h"
+#include "tools/record_options.h"
 
 #include <argp.h>
 
@@ -35,6 +36,8 @@ struct replay_options {
     uint64_t max_events;
     const char *binding_text;
     struct binding binding;
+    struct record_options recording;
+    bool blowup;           /* run each design on one CPU too, for its peak */
     struct run_config run; /* what all cells share */
     /* Every option as given, for handing on to a child process: "--lock=mcs". */
     struct word_list given;

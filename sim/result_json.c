@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* Times as JSON. */
+#include "sim/result_json.h"
+
+#include "sim/native.h"
+
+#include <math.h>
+
+static double tenths_of_ns(double cycles)
+{
+    return round(cycles * 1e10 / native_clock_hz()) / 10;
+}
+
+json_t *result_ns(uint64_t cycles)
+{
+    return json_real(tenths_of_ns((double)cycles));
+}
+
+json_t *result_times(const struct histogram *histogram)
+{
+    static const struct {
+        const char *key;
+        double rank;
+    } ranks[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p999", 0.999}, {"p9999", 0.9999}};
+    json_t *object = json_pack("{s:I}", "samples", (json_int_t)histogram->count);
+
+    if (!object || histogram->count == 0)
+        return object;
+    json_object_set_new(object, "mean",
+                        json_real(tenths_of_ns((double)histogram->sum / (double)histogram->count)));
+    for (size_t i = 0; i < sizeof ranks / sizeof ranks[0]; i++)
+        json_object_set_new(object, ranks[i].key,
+                            result_ns(histogram_percentile(histogram, ranks[i].rank)));
+    json_object_set_new(object, "max", result_ns(histogram->max));
+    return object;
+}
