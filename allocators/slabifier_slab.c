@@ -152,13 +152,13 @@ void slabifier_slab_putback(struct cache *cache, struct page *page)
 {
     slab_change(page, SLAB_ACTIVE | SLAB_REFERENCED, 0);
     if (page->inuse == 0) {
-        slab_unlock(page);
+        slab_unlock(cache, page);
         slabifier_slab_discard(cache, page);
         return;
     }
     if (page->inuse < cache->objects)
         slabifier_partial_add(cache, page);
-    slab_unlock(page);
+    slab_unlock(cache, page);
 }
 
 /* ---- slabs that wait for a grace period ---- */
@@ -267,7 +267,7 @@ static struct page *find_and_lock(struct cache *cache, int node)
     struct page *page;
 
     cds_list_for_each_entry(page, &cache->partial, link) {
-        if ((node == PAGE_ANY_NODE || page->node == node) && slab_try(page))
+        if ((node == PAGE_ANY_NODE || page->node == node) && slab_try(cache, page))
             return page;
     }
     return NULL;
