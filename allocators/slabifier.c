@@ -28,6 +28,16 @@
  *
  * Constructors run when a slab is made, destructors when its pages go: objects rest constructed.
  *
+ * Accounts (slabifier_ledger.c has those of memory):
+ *
+ *      layer       cpu: an allocation from this CPU's active slab, a free into an active slab;
+ *                  depot: the partial list; slab: a free into any other slab, a slab made or ended
+ *      a trip      a change of active slab: to another, or to none
+ *
+ * A free into another CPU's active slab counts as one into its own: telling them apart would cost
+ * every free a look at a line that it has no use for. Nothing ever rests above the slabs: what is
+ * free in an active one is free in a slab.
+ *
  * Deviations:
  * - an object's size is rounded up to its alignment too: the slab begins at its first byte;
  * - the freelist link lies behind the payload, whatever `offset` says, in caches with a
@@ -123,6 +133,7 @@ static struct page *active_get(struct cache *cache, int node)
     }
     slab_change(page, 0, SLAB_ACTIVE);
     *active = page;
+    account_trip(); /* with the way back of the slab before, if there was one */
     slabifier_flusher_want(cache);
     return page;
 }
@@ -264,10 +275,15 @@ static COLD void slab_moves(struct cache *cache, struct page *page, bool was_ful
 
 static inline void slab_settle(struct cache *cache, struct page *page, bool was_full)
 {
-    if (__builtin_expect(slab_is(page, SLAB_ACTIVE) || (page->inuse > 0 && !was_full), 1))
+    if (__builtin_expect(slab_is(page, SLAB_ACTIVE), 1)) {
+        slab_unlock(cache, page);
+        return;
+    }
+    if (__builtin_expect(page->inuse > 0 && !was_full, 1))
         slab_unlock(cache, page);
     else
         slab_moves(cache, page, was_full);
+    account_layer(LAYER_SLAB);
 }
 
 static void slabifier_free(struct cache *cache, void *object)
@@ -554,5 +570,6 @@ static const struct allocator slabifier = {
     .free_bulk = slabifier_free_bulk,
     .reclaim = slabifier_reclaim,
     .inspect = slabifier_inspect,
+    .ledger = slabifier_ledger,
 };
 ALLOCATOR_REGISTER(slabifier);

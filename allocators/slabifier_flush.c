@@ -29,6 +29,7 @@ void slabifier_deactivate_own(struct cache *cache)
         return;
     slab_lock(cache, page);
     slabifier_deactivate(cache, page);
+    account_trip();
 }
 
 static void deactivate_visit(void *cache)
@@ -49,6 +50,7 @@ static void flusher_visit(void *argument)
     slab_lock(cache, page);
     if (!slab_is(page, SLAB_REFERENCED)) {
         slabifier_deactivate(cache, page);
+        account_trip();
         return;
     }
     slab_change(page, SLAB_REFERENCED, 0);

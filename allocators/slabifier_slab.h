@@ -209,4 +209,9 @@ void slabifier_deactivate(struct cache *cache, struct page *page);
 /* The same, if it has one; it is not locked. */
 void slabifier_deactivate_own(struct cache *cache);
 
+/* ---- slabifier_ledger.c ---- */
+
+/* The hook of struct allocator. */
+void slabifier_ledger(struct cache *cache, struct ledger *ledger);
+
 #endif

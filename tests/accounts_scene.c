@@ -47,6 +47,14 @@ uint64_t accounts_trips(void)
     return trips;
 }
 
+size_t boot_bytes(void)
+{
+    struct page_statistics statistics;
+
+    page_get_statistics(&statistics);
+    return statistics.boot_bytes;
+}
+
 uint64_t accounts_acquisitions(enum lock_class class, const char *owner)
 {
     return account_self->locks[account_lock_id(class, owner)].acquisitions;
@@ -110,6 +118,7 @@ static void work(unsigned cpu, void *unused)
     uint64_t random = (cpu + 1) * (load.round + 1);
 
     (void)unused;
+    account_self = account_create(cpu, 0, 1); /* counted, as it is where it matters */
     for (unsigned step = 0; step < LOAD_STEPS; step++) {
         struct load_slot *slot;
 
@@ -124,6 +133,8 @@ static void work(unsigned cpu, void *unused)
             allocator_reclaim(scene, 1 + step / 1024 % ALLOCATOR_RECLAIM_LEVELS);
         fixture_safe_point();
     }
+    account_destroy(account_self);
+    account_self = NULL;
 }
 
 static void balance(void)

@@ -21,6 +21,9 @@ uint64_t accounts_trips(void);
 /* Acquisitions of the locks of a class and owner. */
 uint64_t accounts_acquisitions(enum lock_class class, const char *owner);
 
+/* Boot memory, which is metadata in every ledger. */
+size_t boot_bytes(void);
+
 /* A cache that takes part in a mixed load, of objects of `size` bytes. */
 struct load_cache {
     struct cache *cache;
