@@ -26,6 +26,11 @@
  * are made with a CPU lock held, and so never reclaim. A brutal pass takes the CPU locks of all
  * CPUs itself, one after the other; destructors run under them.
  *
+ * Accounts: a magazine that comes from the depot has an empty one destroyed, and one that goes
+ * there has another made; so where magazines are exchanged, operations come down to the slabs of
+ * the magazine cache, and all meet at its one lock. A trip is a magazine from the depot or a new
+ * one, each with what becomes of the one in its place, or a CPU drained. Metadata makes trips too.
+ *
  * Deviations:
  * - the record cache, and the cached magazines after it, come last in a pass; upstream has it
  *   first, so that the records of the slabs that a pass frees outlive the pass;
@@ -325,5 +330,7 @@ static const struct allocator helenos = {
     .reclaims_itself = true,
     .reclaim = helenos_reclaim,
     .inspect = helenos_inspect,
+    .ledger = helenos_ledger,
+    .shared_ledger = helenos_shared_ledger,
 };
 ALLOCATOR_REGISTER(helenos);

@@ -150,4 +150,10 @@ void helenos_magazine_reclaim(struct cache *cache, enum helenos_level level);
 /* As helenos_slab_inspect. */
 void helenos_magazine_inspect(struct cache *cache, inspect_fn emit, void *context);
 
+/* ---- helenos_ledger.c ---- */
+
+/* The hooks of struct allocator. */
+void helenos_ledger(struct cache *cache, struct ledger *ledger);
+void helenos_shared_ledger(void *running, struct ledger *ledger);
+
 #endif

@@ -54,6 +54,7 @@ static size_t magazine_destroy(struct cache *cache, struct magazine *magazine)
 
 static void depot_put(struct cache *cache, struct magazine *magazine)
 {
+    account_layer(LAYER_DEPOT);
     lock_acquire(&cache->depot_lock);
     cds_list_add(&magazine->link, &cache->depot);
     count_up(&cache->listed);
@@ -66,6 +67,7 @@ static struct magazine *depot_take(struct cache *cache, enum depot_end end)
 {
     struct magazine *magazine = NULL;
 
+    account_layer(LAYER_DEPOT);
     lock_acquire(&cache->depot_lock);
     if (!cds_list_empty(&cache->depot)) {
         magazine = cds_list_entry(end == DEPOT_FIRST ? cache->depot.next : cache->depot.prev,
@@ -103,6 +105,7 @@ static COLD struct magazine *rounds_get(struct cache *cache, struct helenos_cpu 
     magazine = depot_take(cache, DEPOT_FIRST);
     if (!magazine)
         return NULL;
+    account_trip();
     if (cpu->last)
         magazine_destroy(cache, cpu->last);
     cpu->last = cpu->current;
@@ -154,6 +157,7 @@ static COLD struct magazine *room_get(struct cache *cache, struct helenos_cpu *c
     magazine = magazine_create(cache);
     if (!magazine)
         return NULL;
+    account_trip(); /* empty ones are not in the depot, so this is what an exchange for one is */
     if (cpu->last)
         depot_put(cache, cpu->last);
     cpu->last = cpu->current;
@@ -191,8 +195,10 @@ void helenos_free(struct cache *cache, void *object)
 static void cpu_drain(struct cache *cache, struct helenos_cpu *cpu)
 {
     lock_acquire(&cpu->lock);
-    if (cpu->current)
+    if (cpu->current) {
+        account_trip(); /* both at once */
         magazine_destroy(cache, cpu->current);
+    }
     if (cpu->last)
         magazine_destroy(cache, cpu->last);
     cpu->current = cpu->last = NULL;

@@ -300,6 +300,7 @@ void *helenos_slab_alloc(struct cache *cache)
     struct slab *slab;
     void *object = NULL;
 
+    account_layer(LAYER_SLAB);
     lock_acquire(&cache->slab_lock);
     slab = slab_take(cache);
     if (slab)
@@ -318,6 +319,7 @@ size_t helenos_slab_free(struct cache *cache, void *object)
     const struct cache_params *params = &cache->params;
     struct slab *slab = slab_of(cache, object);
 
+    account_layer(LAYER_SLAB);
     if (params->destruct)
         params->destruct(object, params->size, params->context);
     return put(cache, slab, object);

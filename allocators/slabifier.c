@@ -28,6 +28,16 @@
  *
  * Constructors run when a slab is made, destructors when its pages go: objects rest constructed.
  *
+ * Accounts (slabifier_ledger.c has those of memory):
+ *
+ *      layer       cpu: an allocation from this CPU's active slab, a free into an active slab;
+ *                  depot: the partial list; slab: a free into any other slab, a slab made or ended
+ *      a trip      a change of active slab: to another, or to none
+ *
+ * A free into another CPU's active slab counts as one into its own: telling them apart would cost
+ * every free a look at a line that it has no use for. Nothing ever rests above the slabs: what is
+ * free in an active one is free in a slab.
+ *
  * Deviations:
  * - an object's size is rounded up to its alignment too: the slab begins at its first byte;
  * - the freelist link lies behind the payload, whatever `offset` says, in caches with a
@@ -116,13 +126,14 @@ static struct page *active_get(struct cache *cache, int node)
             return NULL;
         if (*active) {
             slabifier_slab_discard(cache, page);
-            slab_lock(*active);
+            slab_lock(cache, *active);
             return *active;
         }
-        slab_lock(page);
+        slab_lock(cache, page);
     }
     slab_change(page, 0, SLAB_ACTIVE);
     *active = page;
+    account_trip(); /* with the way back of the slab before, if there was one */
     slabifier_flusher_want(cache);
     return page;
 }
@@ -148,7 +159,7 @@ static inline struct page *active_lock(struct cache *cache, int node)
     struct page *page = cache->active[cpu_id()];
 
     if (__builtin_expect(page != NULL, 1)) {
-        slab_lock(page);
+        slab_lock(cache, page);
         if (__builtin_expect(slab_serves(cache, page, node), 1))
             return page;
     }
@@ -176,7 +187,7 @@ static void *slabifier_alloc(struct cache *cache, const struct request *request)
         return NULL;
     object = object_take(cache, page);
     slab_change(page, 0, SLAB_REFERENCED);
-    slab_unlock(page);
+    slab_unlock(cache, page);
     return object;
 }
 
@@ -200,7 +211,7 @@ static unsigned slabifier_alloc_bulk(struct cache *cache, const struct request *
             objects[done++] = object_take(cache, page);
         while (done < n && page->freelist && !cache->debug); /* that looks before each */
         slab_change(page, 0, SLAB_REFERENCED);
-        slab_unlock(page);
+        slab_unlock(cache, page);
     }
     return done;
 }
@@ -254,20 +265,25 @@ static COLD void slab_moves(struct cache *cache, struct page *page, bool was_ful
     if (page->inuse == 0) {
         if (!was_full)
             slabifier_partial_remove(cache, page);
-        slab_unlock(page);
+        slab_unlock(cache, page);
         slabifier_slab_discard(cache, page);
         return;
     }
     slabifier_partial_add(cache, page);
-    slab_unlock(page);
+    slab_unlock(cache, page);
 }
 
 static inline void slab_settle(struct cache *cache, struct page *page, bool was_full)
 {
-    if (__builtin_expect(slab_is(page, SLAB_ACTIVE) || (page->inuse > 0 && !was_full), 1))
-        slab_unlock(page);
+    if (__builtin_expect(slab_is(page, SLAB_ACTIVE), 1)) {
+        slab_unlock(cache, page);
+        return;
+    }
+    if (__builtin_expect(page->inuse > 0 && !was_full, 1))
+        slab_unlock(cache, page);
     else
         slab_moves(cache, page, was_full);
+    account_layer(LAYER_SLAB);
 }
 
 static void slabifier_free(struct cache *cache, void *object)
@@ -281,9 +297,9 @@ static void slabifier_free(struct cache *cache, void *object)
         single_free(cache, page, object);
         return;
     }
-    slab_lock(page);
+    slab_lock(cache, page);
     if (__builtin_expect(!object_put(cache, page, object), 0)) {
-        slab_unlock(page);
+        slab_unlock(cache, page);
         return;
     }
     was_full = *slab_link(cache, object) == NULL;
@@ -306,7 +322,7 @@ static void slabifier_free_bulk(struct cache *cache, unsigned n, void *const *ob
             slabifier_free(cache, objects[done++]);
             continue;
         }
-        slab_lock(page);
+        slab_lock(cache, page);
         was_full = page->freelist == NULL;
         do
             object_put(cache, page, objects[done++]);
@@ -349,6 +365,7 @@ static int slabifier_cache_create(void *running, const struct cache_params *para
         boot_free(cache, cache_bytes());
         return code;
     }
+    cache->lock_id = account_lock_id(LOCK_CLASS_PAGE, params->name);
     lock_init(&cache->list_lock, LOCK_CLASS_PARTIAL, LOCK_RANK_PARTIAL, params->name);
     CDS_INIT_LIST_HEAD(&cache->partial);
     slabifier_flusher_init(cache, instance->flushers, options->flush_interval_ms * 1000000);
@@ -483,7 +500,7 @@ static void slab_check(const struct cache *cache, const struct page *page, bool 
         invariant_broken("slabifier", cache->params.name,
                          "%s slab %p: %u of %u objects in use, flags %x, freelist %s",
                          active ? "active" : "partial", page_address(page), page->inuse,
-                         cache->objects, (unsigned)page->flags,
+                         cache->objects, (unsigned)page->flags & BIT_LOCK_FLAGS,
                          slabifier_freelist_sound(cache, page) ? "sound" : "broken");
 }
 
@@ -553,5 +570,6 @@ static const struct allocator slabifier = {
     .free_bulk = slabifier_free_bulk,
     .reclaim = slabifier_reclaim,
     .inspect = slabifier_inspect,
+    .ledger = slabifier_ledger,
 };
 ALLOCATOR_REGISTER(slabifier);

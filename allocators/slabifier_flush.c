@@ -27,8 +27,9 @@ void slabifier_deactivate_own(struct cache *cache)
 
     if (!page)
         return;
-    slab_lock(page);
+    slab_lock(cache, page);
     slabifier_deactivate(cache, page);
+    account_trip();
 }
 
 static void deactivate_visit(void *cache)
@@ -46,13 +47,14 @@ static void flusher_visit(void *argument)
 
     if (!page)
         return;
-    slab_lock(page);
+    slab_lock(cache, page);
     if (!slab_is(page, SLAB_REFERENCED)) {
         slabifier_deactivate(cache, page);
+        account_trip();
         return;
     }
     slab_change(page, SLAB_REFERENCED, 0);
-    slab_unlock(page);
+    slab_unlock(cache, page);
     slabifier_flusher_want(cache);
 }
 
@@ -158,9 +160,9 @@ static void slab_move_objects(struct cache *cache, struct page *page, slabifier_
 
         if (slabifier_freelist_holds(cache, page, object))
             continue;
-        slab_unlock(page);
+        slab_unlock(cache, page);
         move(cache, object, context);
-        slab_lock(page);
+        slab_lock(cache, page);
     }
 }
 

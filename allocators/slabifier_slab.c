@@ -110,6 +110,7 @@ struct page *slabifier_slab_create(struct cache *cache, int node)
     char *base = pages_get(cache, node);
     struct page *page;
 
+    account_layer(LAYER_SLAB);
     if (!base)
         return NULL;
     if (!objects_create(cache, base)) {
@@ -140,6 +141,7 @@ static void grace_add(struct cache *cache, struct page *page);
 
 void slabifier_slab_discard(struct cache *cache, struct page *page)
 {
+    account_layer(LAYER_SLAB);
     atomic_fetch_sub_explicit(&cache->slabs, 1, memory_order_relaxed);
     page->owner = NULL; /* what is freed into it from now on is a bad free */
     if (cache->graces)
@@ -152,13 +154,13 @@ void slabifier_slab_putback(struct cache *cache, struct page *page)
 {
     slab_change(page, SLAB_ACTIVE | SLAB_REFERENCED, 0);
     if (page->inuse == 0) {
-        slab_unlock(page);
+        slab_unlock(cache, page);
         slabifier_slab_discard(cache, page);
         return;
     }
     if (page->inuse < cache->objects)
         slabifier_partial_add(cache, page);
-    slab_unlock(page);
+    slab_unlock(cache, page);
 }
 
 /* ---- slabs that wait for a grace period ---- */
@@ -225,6 +227,7 @@ void slabifier_grace_cleanup(struct cache *cache)
 
 static void list_acquire(struct cache *cache)
 {
+    account_layer(LAYER_DEPOT);
     lock_acquire(&cache->list_lock);
     cache->list_lock_acquisitions++;
 }
@@ -267,7 +270,7 @@ static struct page *find_and_lock(struct cache *cache, int node)
     struct page *page;
 
     cds_list_for_each_entry(page, &cache->partial, link) {
-        if ((node == PAGE_ANY_NODE || page->node == node) && slab_try(page))
+        if ((node == PAGE_ANY_NODE || page->node == node) && slab_try(cache, page))
             return page;
     }
     return NULL;

@@ -9,7 +9,7 @@
  *      owner       the cache; NULL once the slab is given back
  *      freelist    first free object, linked through the word at cache->offset of each
  *      inuse       objects handed out
- *      flags       enum slab_flags
+ *      flags       enum slab_flags, and the lock's own notes (BIT_LOCK_FLAGS)
  *      link        partial list (under list_lock), or the slabs that wait for a grace period
  */
 #ifndef SLABLAB_ALLOCATORS_SLABIFIER_SLAB_H
@@ -63,8 +63,9 @@ struct cache {
     /* ---- constant from creation to destruction; what a free reads comes first ---- */
     uintptr_t slab_mask; /* address of an object -> address of its slab */
     bool debug;
-    bool range;    /* beyond the largest block: a slab is a range, and single */
-    uint8_t order; /* of a slab that is none */
+    bool range;       /* beyond the largest block: a slab is a range, and single */
+    uint8_t order;    /* of a slab that is none */
+    uint16_t lock_id; /* of its slabs' page locks, in the accounts */
     size_t slab_bytes;
     struct cache_params params;
     struct slabifier_grace *graces; /* [nr_cpus()] of a CACHE_RCU cache, else NULL */
@@ -99,19 +100,19 @@ _Static_assert(offsetof(struct cache, active) - offsetof(struct cache, size) == 
 
 /* ---- the page lock, and what it guards ---- */
 
-static inline void slab_lock(struct page *page)
+static inline void slab_lock(const struct cache *cache, struct page *page)
 {
-    bit_lock(&page->flags, SLAB_LOCK_BIT, LOCK_CLASS_PAGE);
+    bit_lock(&page->flags, SLAB_LOCK_BIT, cache->lock_id);
 }
 
-static inline bool slab_try(struct page *page)
+static inline bool slab_try(const struct cache *cache, struct page *page)
 {
-    return bit_try(&page->flags, SLAB_LOCK_BIT, LOCK_CLASS_PAGE);
+    return bit_try(&page->flags, SLAB_LOCK_BIT, cache->lock_id);
 }
 
-static inline void slab_unlock(struct page *page)
+static inline void slab_unlock(const struct cache *cache, struct page *page)
 {
-    bit_unlock(&page->flags, SLAB_LOCK_BIT, LOCK_CLASS_PAGE);
+    bit_unlock(&page->flags, SLAB_LOCK_BIT, cache->lock_id);
 }
 
 static inline bool slab_is(const struct page *page, enum slab_flags flag)
@@ -207,5 +208,10 @@ void slabifier_flusher_cleanup(struct cache *cache);
 void slabifier_deactivate(struct cache *cache, struct page *page);
 /* The same, if it has one; it is not locked. */
 void slabifier_deactivate_own(struct cache *cache);
+
+/* ---- slabifier_ledger.c ---- */
+
+/* The hook of struct allocator. */
+void slabifier_ledger(struct cache *cache, struct ledger *ledger);
 
 #endif

@@ -22,6 +22,12 @@
  *
  *      live = objects_in_use - sum of avail + emergency
  *
+ * Accounts: the arrays are the CPU's layer, and there is no depot. An allocation that waits for a
+ * growth has come down to the pages, whichever CPU's worker asks for them. A trip is a refill that
+ * brought something, or a flush; emergency objects never come near an array. In memory, a buffer is
+ * its object rounded up to the alignment, wherever it lies; headers behind objects and of slabs are
+ * metadata. Of a cache that passes through, all accounts are the slabifier's.
+ *
  * Constructors run on every allocation, destructors on every free; what a constructor returns is
  * ignored. There is no bulk hook: the original has no such call, and its arrays spread the cost of
  * the lock already.
@@ -128,9 +134,11 @@ static int through_create(struct spl_instance *instance, struct cache *cache, st
     params.construct = NULL;
     params.destruct = NULL;
     code = allocator_cache_create(instance->below, &params, &below, error);
-    if (code == 0)
-        allocator_bind_cache(instance->below, below, &cache->through);
-    return code;
+    if (code)
+        return code;
+    allocator_bind_cache(instance->below, below, &cache->through);
+    cache->below = allocator_design(instance->below);
+    return 0;
 }
 
 /* All but the arrays. */
@@ -377,6 +385,17 @@ static void spl_inspect(struct cache *cache, inspect_fn emit, void *context)
     inspect_counts(cache, emit, context);
 }
 
+static void spl_ledger(struct cache *cache, struct ledger *ledger)
+{
+    struct spl_array_counts arrays = spl_arrays_count(cache);
+
+    spl_slabs_ledger(cache, ledger);
+    spl_emergency_ledger(cache, ledger);
+    ledger_rest_in_cpus(ledger, arrays.avail, cache->header_offset, LEDGER_OBJECTS);
+    if (cache->through.cache)
+        cache->below->ledger(cache->through.cache, ledger);
+}
+
 static const struct allocator spl = {
     .name = "spl",
     .summary = "one array per CPU with refill and flush by half, slabs from virtual memory",
@@ -394,5 +413,6 @@ static const struct allocator spl = {
     .free = spl_free,
     .reclaim = spl_reclaim,
     .inspect = spl_inspect,
+    .ledger = spl_ledger,
 };
 ALLOCATOR_REGISTER(spl);

@@ -98,6 +98,7 @@ struct cache {
     uint64_t grow_timeout_ns;
     struct work_queue *workers;      /* of all caches */
     struct binding_of_cache through; /* .cache: the cache below, of one that passes through */
+    const struct allocator *below;   /* the design of that */
 
     /* ---- slab layer: under the lock, but for the atomics ---- */
     struct lock lock __attribute__((aligned(CACHE_LINE)));
@@ -147,6 +148,9 @@ void spl_growth_submit(struct cache *cache);
  */
 int spl_growth_wait(struct cache *cache, uint64_t growths);
 
+/* Where the memory of its slabs is; what rests in arrays is taken for live. */
+void spl_slabs_ledger(struct cache *cache, struct ledger *ledger);
+
 /* Returns when no page of the cache waits for a grace period. */
 void spl_ghosts_wait(struct cache *cache);
 
@@ -164,6 +168,9 @@ struct spl_lists {
 int spl_emergency_alloc(struct cache *cache, void **object);
 /* False: it is none of the cache's. Takes the lock twice. */
 bool spl_emergency_free(struct cache *cache, void *object);
+
+/* Those that live, and of a CACHE_RCU cache those that wait for readers. */
+void spl_emergency_ledger(struct cache *cache, struct ledger *ledger);
 
 _Noreturn void spl_bad_free(const struct cache *cache, const void *object, const char *what);
 

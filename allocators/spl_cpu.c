@@ -70,6 +70,8 @@ static int refill(struct cache *cache, struct spl_array *array, bool no_wait, vo
 
     array->avail += got;
     array->refills++;
+    if (got)
+        account_trip();
     return got == want ? 0 : grow(cache, no_wait, growths, object);
 }
 
@@ -135,6 +137,7 @@ static void flush(struct cache *cache, struct spl_array *array, uint32_t count)
     array->avail -= count;
     memmove(array->objects, array->objects + count, array->avail * sizeof array->objects[0]);
     array->flushes++;
+    account_trip();
 }
 
 static COLD void free_slow(struct cache *cache, struct spl_array *array, void *object)

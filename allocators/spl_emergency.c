@@ -23,6 +23,11 @@ static unsigned block_order(const struct cache *cache)
     return pages <= 1 ? 0 : 64 - (unsigned)__builtin_clzll(pages - 1);
 }
 
+static size_t block_bytes(const struct cache *cache)
+{
+    return PAGE_SIZE << block_order(cache);
+}
+
 static struct spl_emergency *emergency_create(struct cache *cache)
 {
     unsigned order = block_order(cache);
@@ -52,12 +57,14 @@ static void emergency_past_grace(struct grace *grace)
 {
     struct spl_emergency *emergency = caa_container_of(grace, struct spl_emergency, grace);
     struct cache *cache = emergency->cache;
-    size_t pages = (size_t)1 << block_order(cache);
+    size_t pages = block_bytes(cache) >> PAGE_SHIFT;
 
+    page_of(emergency->object)->owner = NULL;
     emergency_destroy(emergency);
     atomic_fetch_sub_explicit(&cache->ghosts.pages, pages, memory_order_release);
 }
 
+/* What waits is in no tree and on no list, but its page says whose it is, for the ledger. */
 static void emergency_release(struct spl_emergency *emergency)
 {
     struct cache *cache = emergency->cache;
@@ -66,7 +73,8 @@ static void emergency_release(struct spl_emergency *emergency)
         emergency_destroy(emergency);
         return;
     }
-    atomic_fetch_add_explicit(&cache->ghosts.pages, (size_t)1 << block_order(cache),
+    page_of(emergency->object)->owner = cache;
+    atomic_fetch_add_explicit(&cache->ghosts.pages, block_bytes(cache) >> PAGE_SHIFT,
                               memory_order_relaxed);
     grace_call(&emergency->grace, emergency_past_grace);
 }
@@ -89,6 +97,7 @@ int spl_emergency_alloc(struct cache *cache, void **object)
     struct spl_emergency *emergency;
     bool partial;
 
+    account_layer(LAYER_SLAB);
     lock_acquire(&cache->lock);
     partial = !cds_list_empty(&cache->partial);
     lock_release(&cache->lock);
@@ -123,6 +132,7 @@ bool spl_emergency_free(struct cache *cache, void *object)
     struct spl_emergency *emergency = NULL;
     bool any;
 
+    account_layer(LAYER_SLAB);
     lock_acquire(&cache->lock);
     any = atomic_load_explicit(&cache->emergency, memory_order_relaxed) != 0;
     lock_release(&cache->lock);
@@ -132,4 +142,30 @@ bool spl_emergency_free(struct cache *cache, void *object)
         return false;
     emergency_release(emergency);
     return true;
+}
+
+/* ---- ledger ---- */
+
+struct waiting_walk {
+    const struct cache *cache;
+    struct ledger *ledger;
+};
+
+static void waiting_add(void *context, const void *address, size_t bytes)
+{
+    const struct waiting_walk *walk = context;
+
+    if (page_of(address)->owner == walk->cache)
+        ledger_add_grace(walk->ledger, address, bytes);
+}
+
+void spl_emergency_ledger(struct cache *cache, struct ledger *ledger)
+{
+    struct waiting_walk walk = {cache, ledger};
+    struct spl_emergency *it;
+
+    RB_FOREACH(it, spl_emergencies, &cache->emergencies)
+    ledger_add_emergency(ledger, it->object, block_bytes(cache), cache->header_offset);
+    if (atomic_load_explicit(&cache->ghosts.pages, memory_order_relaxed) != 0)
+        page_each_held(waiting_add, &walk);
 }

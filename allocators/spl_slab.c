@@ -115,6 +115,7 @@ uint32_t spl_slabs_take(struct cache *cache, uint32_t want, void **objects, uint
     struct spl_counts *counts = &cache->counts;
     uint32_t got = 0;
 
+    account_layer(LAYER_SLAB);
     lock_acquire(&cache->lock);
     while (got < want && !cds_list_empty(&cache->partial)) {
         struct spl_slab *slab = cds_list_first_entry(&cache->partial, struct spl_slab, link);
@@ -176,6 +177,7 @@ static void object_put(struct cache *cache, void *object)
 
 void spl_slabs_put(struct cache *cache, uint32_t count, void *const *objects)
 {
+    account_layer(LAYER_SLAB);
     lock_acquire(&cache->lock);
     for (uint32_t i = 0; i < count; i++)
         object_put(cache, objects[i]);
@@ -324,6 +326,7 @@ int spl_growth_wait(struct cache *cache, uint64_t growths)
     struct growth_wait wait = {cache, growths};
     int code = 0;
 
+    account_layer(LAYER_PAGE); /* by way of a worker, perhaps another CPU's */
     wait_for(growth_over, &wait, cache->grow_timeout_ns);
     if (growth_succeeded(&wait))
         return 0;
@@ -339,6 +342,45 @@ int spl_growth_wait(struct cache *cache, uint64_t growths)
     }
     lock_release(&cache->lock);
     return code;
+}
+
+/* ---- ledger ---- */
+
+/* The slab header's rounding up to the alignment is as good as color: no object fits there. */
+static void list_ledger(const struct cache *cache, const struct cds_list_head *slabs,
+                        struct ledger *ledger)
+{
+    struct ledger_slab as_told = {
+        .bytes = cache->slab_pages << PAGE_SHIFT,
+        .record_bytes = sizeof(struct spl_slab),
+        .object_bytes = cache->header_offset,
+        .stride = cache->slot_bytes,
+        .objects = cache->objects_per_slab,
+    };
+    const struct spl_slab *slab;
+
+    cds_list_for_each_entry(slab, slabs, link) {
+        as_told.base = slab;
+        as_told.out = slab->inuse;
+        ledger_add_slab(ledger, &as_told, LEDGER_OBJECTS);
+    }
+}
+
+static void ghosts_ledger(const struct cache *cache, const struct cds_list_head *slabs,
+                          struct ledger *ledger)
+{
+    const struct spl_slab *slab;
+
+    cds_list_for_each_entry(slab, slabs, link)
+        ledger_add_grace(ledger, slab, cache->slab_pages << PAGE_SHIFT);
+}
+
+void spl_slabs_ledger(struct cache *cache, struct ledger *ledger)
+{
+    list_ledger(cache, &cache->complete, ledger);
+    list_ledger(cache, &cache->partial, ledger);
+    ghosts_ledger(cache, &cache->ghosts.waiting, ledger);
+    ghosts_ledger(cache, &cache->ghosts.next, ledger);
 }
 
 /* ---- checks ---- */

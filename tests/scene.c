@@ -115,6 +115,18 @@ uint64_t scene_count(struct cache *cache, const char *name)
     return count;
 }
 
+void scene_ledger(struct ledger *ledger, uint64_t requested, uint64_t live)
+{
+    struct error error;
+
+    *ledger = (struct ledger){0};
+    if (!allocator_ledger(scene, ledger, NULL, NULL))
+        fail_msg("%s keeps no ledger", allocator_name(scene));
+    if (ledger_balance(ledger, requested, live, &error) != 0)
+        fail_msg("%s", error.text);
+    ledger_cleanup(ledger);
+}
+
 void assert_aborts(void (*act)(void *argument), void *argument, const char *const *words)
 {
     char said[4096] = "";

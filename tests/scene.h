@@ -28,6 +28,12 @@ void scene_free_all(struct cache *cache, unsigned n, void **objects);
 /* An inner number of the design; the test fails if there is none. */
 uint64_t scene_count(struct cache *cache, const char *name);
 
+/*
+ * The ledger of all memory, which must balance where the callers of `live` objects asked for
+ * `requested` bytes in all.
+ */
+void scene_ledger(struct ledger *ledger, uint64_t requested, uint64_t live);
+
 #define assert_count(cache, name, expected) assert_int_equal(scene_count(cache, name), expected)
 
 /* Asserts that act(argument) aborts the process and that its last words hold every one of them. */
