@@ -250,6 +250,7 @@ static void empty_slabs_retire(struct slab_cache *cache)
 
 void slab_cache_reap(struct slab_cache *cache)
 {
+    account_layer(LAYER_SLAB);
     if (cache->params.flags & CACHE_RCU)
         empty_slabs_retire(cache);
     else
@@ -356,6 +357,7 @@ static void put_locked(struct slab_cache *cache, void *object)
 
 static void put(struct slab_cache *cache, void *object)
 {
+    account_layer(LAYER_SLAB);
     lock_acquire(&cache->lock);
     put_locked(cache, object);
     lock_release(&cache->lock);
@@ -388,6 +390,7 @@ void *slab_cache_alloc(struct slab_cache *cache)
 {
     void *object;
 
+    account_layer(LAYER_SLAB);
     lock_acquire(&cache->lock);
     object = take_locked(cache);
     lock_release(&cache->lock);
@@ -404,6 +407,7 @@ unsigned slab_cache_alloc_bulk(struct slab_cache *cache, unsigned n, void **obje
 {
     unsigned taken = 0, good = 0;
 
+    account_layer(LAYER_SLAB);
     lock_acquire(&cache->lock);
     while (taken < n && (objects[taken] = take_locked(cache)))
         taken++;
@@ -421,6 +425,7 @@ void slab_cache_free_bulk(struct slab_cache *cache, unsigned n, void *const *obj
 {
     for (unsigned i = 0; i < n; i++)
         destroy_checked(cache, objects[i]);
+    account_layer(LAYER_SLAB);
     lock_acquire(&cache->lock);
     for (unsigned i = 0; i < n; i++)
         put_locked(cache, objects[i]);

@@ -79,3 +79,37 @@ void slab_cache_inspect(struct slab_cache *cache, inspect_fn emit, void *context
     if (cache->large)
         slab_hash_inspect(&cache->hash, emit, context);
 }
+
+/* ---- ledger ---- */
+
+static void list_ledger(const struct slab_cache *cache, const struct cds_list_head *list,
+                        struct ledger *ledger, enum ledger_use use)
+{
+    const struct slab *slab;
+
+    cds_list_for_each_entry(slab, list, link) {
+        /* The record of a large slab is an object of the cache that it is from. */
+        const struct ledger_slab entry = {
+            .base = slab->base,
+            .bytes = cache->slab_bytes,
+            .record_bytes = cache->large ? 0 : sizeof(struct slab),
+            .object_bytes = cache->object_bytes,
+            .stride = cache->object_bytes,
+            .objects = cache->objects_per_slab,
+            .out = slab->busy,
+        };
+
+        ledger_add_slab(ledger, &entry, use);
+    }
+}
+
+void slab_cache_ledger(const struct slab_cache *cache, struct ledger *ledger, enum ledger_use use)
+{
+    const struct slab *slab;
+
+    list_ledger(cache, &cache->full, ledger, use);
+    list_ledger(cache, &cache->partial, ledger, use);
+    list_ledger(cache, &cache->empty, ledger, use);
+    cds_list_for_each_entry(slab, &cache->waiting, link)
+        ledger_add_grace(ledger, slab->base, cache->slab_bytes);
+}
