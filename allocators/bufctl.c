@@ -198,6 +198,19 @@ static void bufctl_inspect(struct cache *cache, inspect_fn emit, void *context)
     slab_cache_inspect(&cache->slabs, emit, context);
 }
 
+static void bufctl_ledger(struct cache *cache, struct ledger *ledger)
+{
+    slab_cache_ledger(&cache->slabs, ledger, LEDGER_OBJECTS);
+}
+
+static void bufctl_shared_ledger(void *running, struct ledger *ledger)
+{
+    const struct bufctl_instance *instance = running;
+
+    slab_cache_ledger(&instance->slab_records, ledger, LEDGER_METADATA);
+    slab_cache_ledger(&instance->bufctls, ledger, LEDGER_METADATA);
+}
+
 static const struct allocator bufctl = {
     .name = "bufctl",
     .summary = "the classic slab layer: bufctls and an address hash under one lock a cache",
@@ -215,5 +228,7 @@ static const struct allocator bufctl = {
     .free_bulk = bufctl_free_bulk,
     .reclaim = bufctl_reclaim,
     .inspect = bufctl_inspect,
+    .ledger = bufctl_ledger,
+    .shared_ledger = bufctl_shared_ledger,
 };
 ALLOCATOR_REGISTER(bufctl);

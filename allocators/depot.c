@@ -16,6 +16,10 @@
  * for none, and makes do without when nothing is to be had. A stripe passed by counts as contention
  * for the one taken instead, so that stripes grow their magazines too. Only a new magazine that no
  * stripe would take waits for its CPU's own.
+ *
+ * A trip, as the accounts count them, is an exchange that came about: a CPU's previous magazine for
+ * one of the depot's. A visit in vain is none, nor is the new magazine that is put in, which no CPU
+ * had so far; what is drained for reclaim is no operation's trip.
  */
 #include "allocators/depot.h"
 
@@ -200,6 +204,7 @@ static void exchange(const struct depot *depot, struct depot_stripe *stripe,
 {
     struct magazine *taken = list_pop(from);
 
+    account_trip();
     list_push(cpu->previous->rounds ? &stripe->not_empty : &stripe->empty, cpu->previous);
     cpu->previous = cpu->loaded;
     cpu->loaded = taken;
@@ -212,6 +217,7 @@ bool depot_get_rounds(struct depot *depot, struct magazine_cpu *cpu)
     struct depot_walk walk = {.depot = depot};
     struct depot_stripe *stripe;
 
+    account_layer(LAYER_DEPOT);
     while ((stripe = walk_next(&walk))) {
         if (stripe->not_empty.length) {
             exchange(depot, stripe, &stripe->not_empty, cpu);
@@ -227,6 +233,7 @@ bool depot_get_empty(struct depot *depot, struct magazine_cpu *cpu)
     struct depot_walk walk = {.depot = depot};
     struct depot_stripe *stripe;
 
+    account_layer(LAYER_DEPOT);
     while ((stripe = walk_next(&walk))) {
         /* Stripes may differ in size; none shrinks, so neither does a CPU's. */
         if (cpu->magsize < stripe->magsize)
@@ -243,8 +250,10 @@ bool depot_get_empty(struct depot *depot, struct magazine_cpu *cpu)
 void depot_put_empty(struct depot *depot, struct magazine_cpu *cpu, struct magazine *magazine)
 {
     struct depot_walk walk = {.depot = depot};
-    struct depot_stripe *stripe = walk_next(&walk);
+    struct depot_stripe *stripe;
 
+    account_layer(LAYER_DEPOT);
+    stripe = walk_next(&walk);
     if (!stripe) {
         stripe = &depot->stripes[home_stripe(depot)];
         lock_acquire(&stripe->lock);
@@ -259,6 +268,7 @@ struct magazine *depot_take_all(struct depot *depot)
 {
     struct magazine *chain = NULL;
 
+    account_layer(LAYER_DEPOT);
     for (unsigned i = 0; i < depot->nr_stripes; i++) {
         struct depot_walk walk = {.depot = depot};
         struct depot_stripe *stripe = &depot->stripes[i];

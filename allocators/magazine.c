@@ -401,7 +401,7 @@ static void magazine_reclaim(void *running, unsigned level)
     slab_cache_reap(&instance->bufctls->slabs);
 }
 
-/* ---- inspection ---- */
+/* ---- inspection, ledger ---- */
 
 static void magazine_inspect(struct cache *cache, inspect_fn emit, void *context)
 {
@@ -419,6 +419,33 @@ static void magazine_inspect(struct cache *cache, inspect_fn emit, void *context
          atomic_load_explicit(&cache->magazines_made, memory_order_relaxed));
     depot_inspect(&cache->depot, emit, context);
     slab_cache_inspect(&cache->slabs, emit, context);
+}
+
+/*
+ * A magazine is metadata wherever it is, in a depot and empty too, unless it is a round of another:
+ * then it rests, as any object does. Surplus magazines are gone before an operation ends.
+ */
+static void layers_ledger(const struct cache *cache, struct ledger *ledger, enum ledger_use use)
+{
+    size_t object_bytes = cache->slabs.object_bytes;
+
+    slab_cache_ledger(&cache->slabs, ledger, use);
+    ledger_rest_in_cpus(ledger, magazine_cpus_rounds(cache), object_bytes, use);
+    ledger_rest_in_depot(ledger, depot_rounds(&cache->depot), object_bytes, use);
+}
+
+static void magazine_ledger(struct cache *cache, struct ledger *ledger)
+{
+    layers_ledger(cache, ledger, LEDGER_OBJECTS);
+}
+
+static void magazine_shared_ledger(void *running, struct ledger *ledger)
+{
+    const struct magazine_instance *instance = running;
+
+    layers_ledger(instance->magazines, ledger, LEDGER_METADATA);
+    layers_ledger(instance->slab_records, ledger, LEDGER_METADATA);
+    layers_ledger(instance->bufctls, ledger, LEDGER_METADATA);
 }
 
 static const struct allocator magazine = {
@@ -439,5 +466,7 @@ static const struct allocator magazine = {
     .free_bulk = magazine_free_bulk,
     .reclaim = magazine_reclaim,
     .inspect = magazine_inspect,
+    .ledger = magazine_ledger,
+    .shared_ledger = magazine_shared_ledger,
 };
 ALLOCATOR_REGISTER(magazine);

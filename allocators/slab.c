@@ -250,6 +250,7 @@ static void empty_slabs_retire(struct slab_cache *cache)
 
 void slab_cache_reap(struct slab_cache *cache)
 {
+    account_layer(LAYER_SLAB);
     if (cache->params.flags & CACHE_RCU)
         empty_slabs_retire(cache);
     else
@@ -356,6 +357,7 @@ static void put_locked(struct slab_cache *cache, void *object)
 
 static void put(struct slab_cache *cache, void *object)
 {
+    account_layer(LAYER_SLAB);
     lock_acquire(&cache->lock);
     put_locked(cache, object);
     lock_release(&cache->lock);
@@ -388,6 +390,7 @@ void *slab_cache_alloc(struct slab_cache *cache)
 {
     void *object;
 
+    account_layer(LAYER_SLAB);
     lock_acquire(&cache->lock);
     object = take_locked(cache);
     lock_release(&cache->lock);
@@ -404,6 +407,7 @@ unsigned slab_cache_alloc_bulk(struct slab_cache *cache, unsigned n, void **obje
 {
     unsigned taken = 0, good = 0;
 
+    account_layer(LAYER_SLAB);
     lock_acquire(&cache->lock);
     while (taken < n && (objects[taken] = take_locked(cache)))
         taken++;
@@ -421,6 +425,7 @@ void slab_cache_free_bulk(struct slab_cache *cache, unsigned n, void *const *obj
 {
     for (unsigned i = 0; i < n; i++)
         destroy_checked(cache, objects[i]);
+    account_layer(LAYER_SLAB);
     lock_acquire(&cache->lock);
     for (unsigned i = 0; i < n; i++)
         put_locked(cache, objects[i]);
@@ -433,77 +438,4 @@ int slab_cache_refuse_live(const struct slab_cache *cache, uint64_t live, struct
         return 0;
     return error_set(error, EBUSY, "cache '%s' cannot be destroyed: %llu of its objects are live",
                      cache->params.name, (unsigned long long)live);
-}
-
-/* ---- checks, inspection ---- */
-
-struct slab_tally {
-    uint64_t slabs;
-    uint64_t busy;
-};
-
-static struct slab_tally tally(struct slab_cache *cache, const struct cds_list_head *list,
-                               uint32_t least, uint32_t most)
-{
-    struct slab_tally sum = {0};
-    struct slab *slab;
-
-    cds_list_for_each_entry(slab, list, link) {
-        if (slab->busy < least || slab->busy > most)
-            invariant_broken(cache->design, cache->params.name,
-                             "slab %p with %u of %u objects out is on a wrong list", (void *)slab,
-                             slab->busy, cache->objects_per_slab);
-        sum.slabs++;
-        sum.busy += slab->busy;
-    }
-    return sum;
-}
-
-struct slab_tallies {
-    struct slab_tally full, partial, empty, waiting;
-};
-
-static struct slab_tallies tally_all(struct slab_cache *cache)
-{
-    uint32_t objects = cache->objects_per_slab;
-    struct slab_tallies sums;
-
-    lock_acquire(&cache->lock);
-    sums.full = tally(cache, &cache->full, objects, objects);
-    sums.partial = tally(cache, &cache->partial, 1, objects - 1);
-    sums.empty = tally(cache, &cache->empty, 0, 0);
-    sums.waiting = tally(cache, &cache->waiting, 0, 0);
-    if (sums.full.busy + sums.partial.busy != cache->live)
-        invariant_broken(cache->design, cache->params.name, "%llu objects live, but %llu out",
-                         (unsigned long long)cache->live,
-                         (unsigned long long)(sums.full.busy + sums.partial.busy));
-    if (cache->large && cache->hash.items != cache->live)
-        invariant_broken(cache->design, cache->params.name,
-                         "%llu objects live, but %zu in the hash", (unsigned long long)cache->live,
-                         cache->hash.items);
-    lock_release(&cache->lock);
-    return sums;
-}
-
-void slab_cache_check(struct slab_cache *cache)
-{
-    tally_all(cache);
-}
-
-void slab_cache_inspect(struct slab_cache *cache, inspect_fn emit, void *context)
-{
-    struct slab_tallies sums = tally_all(cache);
-
-    emit(context, "object_bytes", cache->object_bytes);
-    emit(context, "objects_per_slab", cache->objects_per_slab);
-    emit(context, "slab_bytes", cache->slab_bytes);
-    emit(context, "live", cache->live);
-    emit(context, "slab_allocs", cache->allocs);
-    emit(context, "slab_grows", cache->grows);
-    emit(context, "slabs_full", sums.full.slabs);
-    emit(context, "slabs_partial", sums.partial.slabs);
-    emit(context, "slabs_empty", sums.empty.slabs);
-    emit(context, "grace_pages", sums.waiting.slabs * (cache->slab_bytes >> PAGE_SHIFT));
-    if (cache->large)
-        slab_hash_inspect(&cache->hash, emit, context);
 }

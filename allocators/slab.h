@@ -145,4 +145,7 @@ void slab_cache_check(struct slab_cache *cache);
 
 void slab_cache_inspect(struct slab_cache *cache, inspect_fn emit, void *context);
 
+/* Adds all slabs; what rests above the layer counts as out of them. Only when no CPU runs. */
+void slab_cache_ledger(const struct slab_cache *cache, struct ledger *ledger, enum ledger_use use);
+
 #endif

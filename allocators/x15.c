@@ -261,6 +261,28 @@ static void x15_inspect(struct cache *cache, inspect_fn emit, void *context)
     emit(context, "grace_pages", cache->grace_pages);
 }
 
+/* ---- ledger ---- */
+
+static void cache_ledger(const struct cache *cache, struct ledger *ledger, enum ledger_use use)
+{
+    x15_slabs_ledger(cache, ledger, use);
+    ledger_rest_in_cpus(ledger, x15_pools_count(cache), cache->usable_bytes, use);
+}
+
+static void x15_ledger(struct cache *cache, struct ledger *ledger)
+{
+    cache_ledger(cache, ledger, LEDGER_OBJECTS);
+}
+
+static void x15_shared_ledger(void *running, struct ledger *ledger)
+{
+    const struct x15_instance *instance = running;
+
+    cache_ledger(instance->slab_records, ledger, LEDGER_METADATA);
+    for (unsigned i = 0; i < instance->nr_types; i++)
+        cache_ledger(instance->types[i].arrays, ledger, LEDGER_METADATA);
+}
+
 static const struct allocator x15 = {
     .name = "x15",
     .summary = "CPU pools built on the first free, half a pool traded at a time with the slabs",
@@ -281,5 +303,7 @@ static const struct allocator x15 = {
     .alloc_bulk = x15_alloc_bulk,
     .free_bulk = x15_free_bulk,
     .inspect = x15_inspect,
+    .ledger = x15_ledger,
+    .shared_ledger = x15_shared_ledger,
 };
 ALLOCATOR_REGISTER(x15);

@@ -72,9 +72,10 @@ _Static_assert(sizeof(struct x15_pool) == CACHE_LINE, "a pool is one line");
  *   live == objects the callers hold + sum of pools[].count
  *   slabs * objects_per_slab - live == sum of (objects_per_slab - busy) over partial and free
  *   0 < busy < objects_per_slab on partial; busy == 0 on free, whose length is free_slabs
+ *   first_pages has slabs pages
  *
- * x15_slabs_check holds the slab layer to the last two; x15_pools_count sees to it that the first
- * leaves the callers no less than nothing.
+ * x15_slabs_check holds the slab layer to all but the first; x15_pools_count sees to it that the
+ * first leaves the callers no less than nothing.
  */
 struct cache {
     /* Constant while the cache lives. */
@@ -83,6 +84,7 @@ struct cache {
     struct cache *slab_records; /* where slab records come from; NULL: embedded in the slabs */
     size_t object_bytes;        /* of a buffer with all that belongs to it */
     size_t bufctl_offset;       /* in a buffer */
+    size_t usable_bytes;        /* of a buffer: what its user may write to */
     size_t slab_bytes;
     size_t slack; /* bytes that no buffer needs: the range of colors */
     uint32_t objects_per_slab;
@@ -96,7 +98,9 @@ struct cache {
     struct lock lock __attribute__((aligned(CACHE_LINE))); /* class `cache` */
     struct cds_list_head partial, free;
     uint64_t live;  /* buffers outside the slab layer, resting in pools included */
-    uint64_t slabs; /* full ones too, which only their buffers lead to */
+    uint64_t slabs; /* full ones too, which are on no list but the next */
+    /* All slabs, by the records of their first pages: only the ledger goes over them. */
+    struct cds_list_head first_pages;
     uint64_t free_slabs;
     size_t next_color;
     uint64_t allocs; /* buffers ever handed out */
@@ -143,6 +147,9 @@ bool x15_grow(struct cache *cache);
 
 /* Aborts unless the equations hold; returns the length of partial. Only when no CPU runs. */
 uint64_t x15_slabs_check(struct cache *cache);
+
+/* Adds all slabs; what rests in pools counts as out of them. Only when no CPU runs. */
+void x15_slabs_ledger(const struct cache *cache, struct ledger *ledger, enum ledger_use use);
 
 /* ---- x15_verify.c: aborts, naming what is wrong, cache, buffer and offset ---- */
 

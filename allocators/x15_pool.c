@@ -2,6 +2,9 @@
 /*
  * The CPU pools of design x15: the way of a buffer between its user, this CPU's pool and the slabs.
  * x15_alloc and x15_free are the fast path; what they end in is out of line.
+ *
+ * A trip, as the accounts count them, is a fill that found something in the slabs, or a drain. The
+ * lone buffers of a CPU that has no pool make none.
  */
 #include "allocators/x15.h"
 
@@ -39,6 +42,7 @@ static enum fill pool_fill(struct cache *cache, struct x15_pool *pool)
 {
     enum fill result = FILL_NONE;
 
+    account_layer(LAYER_SLAB);
     lock_acquire(&cache->lock);
     for (uint32_t i = 0; i < pool->transfer_size; i++) {
         void *buffer = x15_slab_take(cache);
@@ -54,8 +58,10 @@ static enum fill pool_fill(struct cache *cache, struct x15_pool *pool)
         pool_push(pool, buffer);
         result = FILL_SOME;
     }
-    if (result != FILL_NONE)
+    if (result != FILL_NONE) {
         cache->fills++;
+        account_trip();
+    }
     lock_release(&cache->lock);
     return result;
 }
@@ -63,6 +69,8 @@ static enum fill pool_fill(struct cache *cache, struct x15_pool *pool)
 /* Newest first. */
 static void pool_drain(struct cache *cache, struct x15_pool *pool)
 {
+    account_layer(LAYER_SLAB);
+    account_trip();
     lock_acquire(&cache->lock);
     for (uint32_t i = 0; i < pool->transfer_size; i++)
         x15_slab_put(cache, pool->array[--pool->count]);
@@ -109,6 +117,7 @@ static void *alloc_from_slabs(struct cache *cache, const struct request *request
 {
     void *buffer;
 
+    account_layer(LAYER_SLAB);
     for (;;) {
         lock_acquire(&cache->lock);
         buffer = x15_slab_take(cache);

@@ -26,9 +26,10 @@ static void layout_buffer(struct cache *cache)
 {
     const struct cache_params *params = &cache->params;
     bool untouched = params->flags & (CACHE_NO_TOUCH | CACHE_RCU);
+    size_t rounded = round_up(params->size, params->align);
 
     if (cache->verify) {
-        cache->bufctl_offset = round_up(params->size, params->align);
+        cache->bufctl_offset = rounded;
         cache->object_bytes =
             round_up(cache->bufctl_offset + sizeof(union x15_bufctl) + sizeof(struct x15_buftag),
                      params->align);
@@ -38,6 +39,10 @@ static void layout_buffer(struct cache *cache)
             round_up(params->size + (untouched ? sizeof(union x15_bufctl) : 0), params->align);
         cache->bufctl_offset = cache->object_bytes - sizeof(union x15_bufctl);
     }
+    /* A bufctl of its own may lie in what the alignment adds. */
+    cache->usable_bytes = rounded;
+    if ((cache->verify || untouched) && cache->bufctl_offset < rounded)
+        cache->usable_bytes = cache->bufctl_offset;
 }
 
 /*
@@ -67,6 +72,7 @@ void x15_slabs_init(struct cache *cache, struct cache *slab_records)
     lock_init(&cache->lock, LOCK_CLASS_CACHE, LOCK_RANK_CACHE, cache->params.name);
     CDS_INIT_LIST_HEAD(&cache->partial);
     CDS_INIT_LIST_HEAD(&cache->free);
+    CDS_INIT_LIST_HEAD(&cache->first_pages);
 }
 
 /* ---- slabs: made and given back without the lock ---- */
@@ -217,6 +223,7 @@ bool x15_grow(struct cache *cache)
     size_t color;
     bool grown;
 
+    account_layer(LAYER_SLAB);
     lock_acquire(&cache->lock);
     if (!slabs_dry(cache)) {
         lock_release(&cache->lock);
@@ -230,6 +237,7 @@ bool x15_grow(struct cache *cache)
     lock_acquire(&cache->lock);
     if (slab) {
         cds_list_add(&slab->link, &cache->free);
+        cds_list_add(&page_of(slab_base(slab))->link, &cache->first_pages);
         cache->slabs++;
         cache->free_slabs++;
         cache->grows++;
@@ -316,6 +324,7 @@ void x15_slab_put(struct cache *cache, void *buffer)
 
 void x15_slabs_return(struct cache *cache, void *buffer)
 {
+    account_layer(LAYER_SLAB);
     lock_acquire(&cache->lock);
     x15_slab_put(cache, buffer);
     lock_release(&cache->lock);
@@ -328,7 +337,7 @@ void x15_free_to_slabs(struct cache *cache, void *buffer)
     x15_slabs_return(cache, buffer);
 }
 
-/* ---- checks ---- */
+/* ---- checks, ledger ---- */
 
 /* Slabs of a list; adds up their free buffers. */
 static uint64_t tally(const struct cache *cache, const struct cds_list_head *list, uint32_t least,
@@ -350,8 +359,14 @@ static uint64_t tally(const struct cache *cache, const struct cds_list_head *lis
 
 uint64_t x15_slabs_check(struct cache *cache)
 {
-    uint64_t free_buffers = 0, partial_slabs, free_slabs;
+    uint64_t free_buffers = 0, slabs = 0, partial_slabs, free_slabs;
+    struct cds_list_head *first_page;
 
+    cds_list_for_each(first_page, &cache->first_pages)
+        slabs++;
+    if (slabs != cache->slabs)
+        invariant_broken("x15", cache->params.name, "%llu slabs, but %llu in the list of all",
+                         (unsigned long long)cache->slabs, (unsigned long long)slabs);
     partial_slabs = tally(cache, &cache->partial, 1, cache->objects_per_slab - 1, &free_buffers);
     free_slabs = tally(cache, &cache->free, 0, 0, &free_buffers);
     if (free_slabs != cache->free_slabs)
@@ -363,4 +378,30 @@ uint64_t x15_slabs_check(struct cache *cache)
                          (unsigned long long)cache->live, (unsigned long long)cache->slabs,
                          (unsigned long long)free_buffers);
     return partial_slabs;
+}
+
+/*
+ * Slabs wait for a grace period only while their cache is being destroyed, which is over when no
+ * CPU runs. A record that is not embedded is an object of the cache of slab records.
+ */
+void x15_slabs_ledger(const struct cache *cache, struct ledger *ledger, enum ledger_use use)
+{
+    struct page *page;
+
+    cds_list_for_each_entry(page, &cache->first_pages, link) {
+        char *base = page_address(page);
+        const struct x15_slab *slab =
+            cache->slab_records ? page->owner : embedded_record(cache, base);
+        const struct ledger_slab entry = {
+            .base = base,
+            .bytes = cache->slab_bytes,
+            .record_bytes = cache->slab_records ? 0 : sizeof *slab,
+            .object_bytes = cache->usable_bytes,
+            .stride = cache->object_bytes,
+            .objects = cache->objects_per_slab,
+            .out = slab->busy,
+        };
+
+        ledger_add_slab(ledger, &entry, use);
+    }
 }

@@ -127,6 +127,35 @@ void scene_ledger(struct ledger *ledger, uint64_t requested, uint64_t live)
     ledger_cleanup(ledger);
 }
 
+struct part_wanted {
+    struct cache *cache;
+    struct ledger *part;
+    bool found;
+};
+
+static void part_take(void *context, struct cache *cache, const char *name,
+                      const struct ledger *part)
+{
+    struct part_wanted *wanted = context;
+
+    (void)name;
+    if (cache != wanted->cache)
+        return;
+    *wanted->part = *part;
+    wanted->part->claims = NULL;
+    wanted->found = true;
+}
+
+void scene_ledger_part(struct ledger *part, struct cache *cache)
+{
+    struct part_wanted wanted = {.cache = cache, .part = part};
+    struct ledger all = {0};
+
+    allocator_ledger(scene, &all, part_take, &wanted);
+    ledger_cleanup(&all);
+    assert_true(wanted.found);
+}
+
 void assert_aborts(void (*act)(void *argument), void *argument, const char *const *words)
 {
     char said[4096] = "";

@@ -28,13 +28,15 @@ void scene_free_all(struct cache *cache, unsigned n, void **objects);
 /* An inner number of the design; the test fails if there is none. */
 uint64_t scene_count(struct cache *cache, const char *name);
 
+#define assert_count(cache, name, expected) assert_int_equal(scene_count(cache, name), expected)
+
 /*
- * The ledger of all memory, which must balance where the callers of `live` objects asked for
- * `requested` bytes in all.
+ * All memory there is, at rest: the test fails if it does not balance with what the callers know,
+ * `live` objects of `requested` bytes. And the part of one cache, or with cache NULL what is
+ * shared: metadata caches and whole pages, but no boot memory. Neither keeps claims.
  */
 void scene_ledger(struct ledger *ledger, uint64_t requested, uint64_t live);
-
-#define assert_count(cache, name, expected) assert_int_equal(scene_count(cache, name), expected)
+void scene_ledger_part(struct ledger *part, struct cache *cache);
 
 /* Asserts that act(argument) aborts the process and that its last words hold every one of them. */
 void assert_aborts(void (*act)(void *argument), void *argument, const char *const *words);

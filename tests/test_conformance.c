@@ -5,6 +5,7 @@
  * is asked of it; limits and ledgers are not asked of external designs.
  */
 #include "sim/lock.h"
+#include "tests/ledger_load.h"
 #include "tests/scene.h"
 
 #include <setjmp.h>
@@ -513,6 +514,23 @@ static void threads_make_and_destroy_caches_while_others_reclaim(void **state)
     scene_close();
 }
 
+/* ---- the ledger ---- */
+
+static void all_memory_is_accounted_for_at_every_rest_point(void **state)
+{
+    for (unsigned cpus = 1; cpus <= 4; cpus += 3) {
+        bool kept;
+
+        scene_open(cpus, 0, *state, NULL);
+        kept = allocator_design(scene)->ledger != NULL;
+        if (kept)
+            ledger_load();
+        scene_close();
+        if (!kept)
+            skip();
+    }
+}
+
 /* ---- all tests over all designs ---- */
 
 static const struct {
@@ -535,6 +553,8 @@ static const struct {
      threads_pass_objects_under_every_kind_of_lock},
     {"threads make and destroy caches while others reclaim and look on",
      threads_make_and_destroy_caches_while_others_reclaim},
+    {"all memory is accounted for at every rest point",
+     all_memory_is_accounted_for_at_every_rest_point},
 };
 #define FACTS (sizeof facts / sizeof facts[0])
 

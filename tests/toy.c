@@ -3,6 +3,7 @@
  * toy: a whole design, to be read (allocators/README.md) and run (the tests' programs hold it).
  * A cache is one lock over a list of free objects; ranges are carved when it is empty and go back
  * with the cache. Locks: class `cache`. Invariant: live + objects on the list = objects carved.
+ * Every operation comes down to the list, which stands for slabs here: there is no layer above.
  */
 #include "allocators/allocator.h"
 #include "sim/machine.h"
@@ -65,6 +66,7 @@ static void toy_grow(struct cache *cache)
 
 static void toy_give(struct cache *cache, void *object)
 {
+    account_layer(LAYER_SLAB);
     lock_acquire(&cache->lock);
     *(void **)object = cache->free;
     cache->free = object;
@@ -78,6 +80,7 @@ static void *toy_alloc(struct cache *cache, const struct request *request)
     void *object;
 
     (void)request;
+    account_layer(LAYER_SLAB);
     lock_acquire(&cache->lock);
     if (!cache->free)
         toy_grow(cache);
@@ -101,6 +104,26 @@ static void toy_free(struct cache *cache, void *object)
     toy_give(cache, object);
 }
 
+/* A range as the ledger sees it: the place of its link is its record; what is not free is out. */
+static void toy_ledger(struct cache *cache, struct ledger *ledger)
+{
+    size_t bytes = cache->range_pages << PAGE_SHIFT, places = bytes / cache->object_bytes;
+
+    for (void *range = cache->ranges; range; range = *(void **)range) {
+        struct ledger_slab slab = {.base = range,
+                                   .bytes = bytes,
+                                   .record_bytes = cache->object_bytes,
+                                   .object_bytes = cache->object_bytes,
+                                   .stride = cache->object_bytes,
+                                   .objects = (unsigned)places - 1,
+                                   .out = (unsigned)places - 1};
+
+        for (void *object = cache->free; object; object = *(void **)object)
+            slab.out -= (uintptr_t)object - (uintptr_t)range < bytes;
+        ledger_add_slab(ledger, &slab, LEDGER_OBJECTS);
+    }
+}
+
 static const struct allocator toy = {
     .name = "toy",
     .summary = "one lock, one list: how a design is written",
@@ -110,5 +133,6 @@ static const struct allocator toy = {
     .cache_destroy = toy_cache_destroy,
     .alloc = toy_alloc,
     .free = toy_free,
+    .ledger = toy_ledger,
 };
 ALLOCATOR_REGISTER(toy);
