@@ -2,6 +2,7 @@
 /* Log-linear histograms: the parts that are not on a measured path. */
 #include "sim/histogram.h"
 
+#include <float.h>
 #include <math.h>
 
 uint64_t histogram_bucket_low(unsigned bucket)
@@ -30,15 +31,24 @@ void histogram_merge(struct histogram *into, const struct histogram *from)
         into->buckets[i] += from->buckets[i];
 }
 
+/*
+ * ceil(rank * count), at least 1. A rank such as 0.07 is no binary number, and 0.07 * 100 comes out
+ * a little above 7: what so little is above a whole number is that number.
+ */
+static uint64_t place_of(double rank, uint64_t count)
+{
+    double place = ceil(rank * (double)count * (1 - 4 * DBL_EPSILON));
+
+    return place < 1 ? 1 : (uint64_t)place;
+}
+
 uint64_t histogram_percentile(const struct histogram *histogram, double rank)
 {
-    uint64_t wanted = (uint64_t)ceil(rank * (double)histogram->count);
+    uint64_t wanted = place_of(rank, histogram->count);
     uint64_t seen = 0;
 
     if (histogram->count == 0)
         return 0;
-    if (wanted < 1)
-        wanted = 1;
     for (unsigned i = 0; i + 1 < HISTOGRAM_BUCKETS; i++) {
         seen += histogram->buckets[i];
         if (seen >= wanted) {

@@ -11,9 +11,9 @@
 
 #define HISTOGRAM_SUB_BITS 5
 #define HISTOGRAM_LINEAR   (2u << HISTOGRAM_SUB_BITS) /* values below are told apart exactly */
-#define HISTOGRAM_MAX_BITS 42                         /* from 2^42 on all share the last bucket */
+#define HISTOGRAM_MAX_BITS 42 /* values from 2^42 on, and only they, share the last bucket */
 #define HISTOGRAM_BUCKETS                                                                          \
-    (HISTOGRAM_LINEAR + ((HISTOGRAM_MAX_BITS - HISTOGRAM_SUB_BITS - 1) << HISTOGRAM_SUB_BITS))
+    (HISTOGRAM_LINEAR + ((HISTOGRAM_MAX_BITS - HISTOGRAM_SUB_BITS - 1) << HISTOGRAM_SUB_BITS) + 1)
 #define HISTOGRAM_ERROR (1.0 / 64) /* at most, relative, below 2^42 */
 
 /* Zeroed: empty. count == sum of buckets; sum and max are exact. */
@@ -53,7 +53,8 @@ void histogram_merge(struct histogram *into, const struct histogram *from);
 
 /*
  * The value that a share `rank` (0 .. 1) of all values does not exceed: the middle of the bucket in
- * which the ceil(rank * count)-th value lies, but never more than max. 0 of an empty histogram.
+ * which the ceil(rank * count)-th value lies, but never more than max; max itself where that bucket
+ * is the last. 0 of an empty histogram.
  */
 uint64_t histogram_percentile(const struct histogram *histogram, double rank);
 

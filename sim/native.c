@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The machine made of real cores: pinned threads and the time-stamp clock. */
+/* The machine made of real cores: its CPUs, and the pinned threads that act as them. */
+#include "sim/clock.h"
 #include "sim/error.h"
 #include "sim/native_internal.h"
 #include "sim/spin.h"
@@ -7,114 +8,17 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
-#if defined(__x86_64__)
-#include <cpuid.h>
-#include <x86intrin.h>
-#endif
 
 struct native native;
 
 _Thread_local struct machine_cpu *machine_self __attribute__((tls_model("initial-exec")));
 unsigned machine_nr_cpus;
 unsigned machine_nr_nodes;
-
-/* ---- clock ---- */
-
-static struct {
-    bool ready;
-    bool tsc;
-    uint64_t start_cycles;
-    uint64_t start_ns;
-    double ns_per_cycle;
-} clock_state;
-
-static uint64_t monotonic_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC_RAW, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-/* Does the time-stamp counter run at one rate in all states of the processor? */
-static bool tsc_invariant(void)
-{
-#if defined(__x86_64__)
-    unsigned a, b, c, d;
-
-    return __get_cpuid(0x80000007, &a, &b, &c, &d) && (d & (1u << 8));
-#else
-    return false;
-#endif
-}
-
-uint64_t now_cycles(void)
-{
-#if defined(__x86_64__)
-    if (clock_state.tsc)
-        return __rdtsc();
-#endif
-    return monotonic_ns();
-}
-
-/* Both clocks at one moment, as nearly as can be: the tightest of several readings. */
-static void clocks_read(uint64_t *cycles, uint64_t *ns)
-{
-    uint64_t tightest = UINT64_MAX;
-
-    for (int i = 0; i < 8; i++) {
-        uint64_t before = now_cycles();
-        uint64_t between = monotonic_ns();
-        uint64_t after = now_cycles();
-
-        if (after - before < tightest) {
-            tightest = after - before;
-            *cycles = before + (after - before) / 2;
-            *ns = between;
-        }
-    }
-}
-
-/* The longer the base, the better the rate: the first is 2 ms, each run makes it longer. */
-static void clock_calibrate(void)
-{
-    uint64_t cycles, ns;
-
-    if (!clock_state.ready) {
-        clock_state.tsc = tsc_invariant();
-        clocks_read(&clock_state.start_cycles, &clock_state.start_ns);
-        clock_state.ready = true;
-    }
-    if (!clock_state.tsc) {
-        clock_state.ns_per_cycle = 1.0;
-        return;
-    }
-    while (monotonic_ns() - clock_state.start_ns < 2000000)
-        spin_pause();
-    clocks_read(&cycles, &ns);
-    clock_state.ns_per_cycle =
-        (double)(ns - clock_state.start_ns) / (double)(cycles - clock_state.start_cycles);
-}
-
-uint64_t machine_cycles_to_ns(uint64_t cycles)
-{
-    return (uint64_t)((double)cycles * clock_state.ns_per_cycle + 0.5);
-}
-
-const char *native_clock_name(void)
-{
-    return clock_state.tsc ? "tsc" : "clock_gettime";
-}
-
-double native_clock_hz(void)
-{
-    return 1e9 / clock_state.ns_per_cycle;
-}
 
 uint64_t timer_now_ns(void)
 {
@@ -142,7 +46,7 @@ int native_start(const struct native_config *config, struct error *error)
     native.trace_timers = config->trace_timers;
     machine_nr_cpus = config->nr_cpus;
     machine_nr_nodes = config->nr_nodes;
-    clock_calibrate();
+    clock_start();
     rcu_register_thread();
     machine_adopt(0);
     return 0;
@@ -179,6 +83,7 @@ static void *native_thread(void *argument)
     rcu_register_thread();
     cpu->bound = native.topology &&
                  topology_bind_thread(native.topology, native.place[cpu->self.id], NULL) == 0;
+    clock_read(&cpu->clock[0]);
     while (atomic_load_explicit(&native.gate, memory_order_acquire) == 0)
         spin_step(&spins);
     if (atomic_load_explicit(&native.gate, memory_order_relaxed) == 2) {
@@ -187,6 +92,7 @@ static void *native_thread(void *argument)
     }
     getrusage(RUSAGE_THREAD, &before);
     native.worker(cpu->self.id, native.argument);
+    clock_read(&cpu->clock[1]);
     native_close();
     getrusage(RUSAGE_THREAD, &after);
     cpu->preempted = (unsigned long)(after.ru_nivcsw - before.ru_nivcsw);
@@ -196,10 +102,40 @@ static void *native_thread(void *argument)
     return NULL;
 }
 
+/* How far the workers' counters are apart in their first readings (0) or in their last (1). */
+static uint64_t clock_skew_ns(const struct clock_reading *start, const struct clock_reading *end,
+                              unsigned which)
+{
+    double behind = INFINITY, ahead = -INFINITY;
+
+    for (unsigned i = 0; i < machine_nr_cpus; i++) {
+        double off = clock_off_ns(start, end, &native.cpus[i].clock[which]);
+
+        behind = fmin(behind, off);
+        ahead = fmax(ahead, off);
+    }
+    return (uint64_t)(ahead - behind + 0.5);
+}
+
+/* After a run that began at `start`. A short one is waited out, or its rate could not be told. */
+static void clock_report(const struct clock_reading *start, struct native_run_report *report)
+{
+    struct clock_reading end;
+    uint64_t first_ns, last_ns;
+
+    clock_wait_base(start);
+    clock_read(&end);
+    first_ns = clock_skew_ns(start, &end, 0);
+    last_ns = clock_skew_ns(start, &end, 1);
+    report->clock_drift = clock_drift(clock_base(), start, &end);
+    report->clock_skew_ns = first_ns > last_ns ? first_ns : last_ns;
+}
+
 int native_run(void (*worker)(unsigned cpu, void *argument), void *argument,
                struct native_run_report *report, struct error *error)
 {
     struct machine_cpu *caller = machine_self;
+    struct clock_reading start;
     unsigned started, code = 0;
 
     native.worker = worker;
@@ -216,6 +152,7 @@ int native_run(void (*worker)(unsigned cpu, void *argument), void *argument,
             break;
     }
     machine_self = NULL;
+    clock_read(&start);
     atomic_store_explicit(&native.gate, code ? 2 : 1, memory_order_release);
     *report = (struct native_run_report){.bound = true};
     for (unsigned i = 0; i < started; i++) {
@@ -226,9 +163,10 @@ int native_run(void (*worker)(unsigned cpu, void *argument), void *argument,
     }
     native.running = false;
     machine_self = caller;
-    clock_calibrate();
     if (code)
         return error_set(error, EIO, "could not start thread %u of %u: %s", started + 1,
                          machine_nr_cpus, strerror((int)code));
+    clock_report(&start, report);
+    clock_calibrate();
     return 0;
 }

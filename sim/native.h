@@ -37,6 +37,17 @@ struct native_run_report {
     bool bound;                   /* every worker was bound and the system confirmed it */
     unsigned migrated;            /* workers last seen on another CPU than theirs */
     unsigned long long preempted; /* involuntary context switches of all workers */
+    /*
+     * Can the clock be believed? By how much, relative, the system's clock says that the rate
+     * during the run was another than before it: a run of 2 ms (a shorter one is waited out) tells
+     * that to about 1e-4, one of a second to 1e-6.
+     */
+    double clock_drift;
+    /*
+     * By how much the clocks of any two workers disagreed as they began or when they had returned,
+     * both measured against the system's clock: some tens of ns are the measuring itself.
+     */
+    uint64_t clock_skew_ns;
 };
 
 /*
@@ -64,8 +75,13 @@ static inline void machine_set_timer(uint64_t ns)
         atomic_store_explicit(&machine_self->timer_ns, ns, memory_order_relaxed);
 }
 
-/* "tsc" or "clock_gettime", and its rate. */
+/*
+ * The machine's clock, after native_start: "tsc" (x86), "cntvct" (ARM) or "clock_gettime"; why it
+ * is that one, in a few words; its rate; and what one reading costs: the median of many in a row.
+ */
 const char *native_clock_name(void);
+const char *native_clock_reason(void);
 double native_clock_hz(void);
+double native_clock_cost_ns(void);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of the native machine share: native.c (threads, clock), native_work.c (safe points
+/* What the parts of the native machine share: native.c (CPUs, threads), native_work.c (safe points
  * and what runs there). */
 #ifndef SLABLAB_SIM_NATIVE_INTERNAL_H
 #define SLABLAB_SIM_NATIVE_INTERNAL_H
 
+#include "sim/clock.h"
 #include "sim/native.h"
 
 #include <pthread.h>
@@ -25,6 +26,7 @@ struct native_cpu {
     _Atomic(struct post *) posts __attribute__((aligned(CACHE_LINE))); /* any thread pushes */
     pthread_t thread;
     unsigned long preempted;
+    struct clock_reading clock[2]; /* as its worker began, and when it had returned */
     bool bound;
     bool migrated;
 } __attribute__((aligned(CACHE_LINE)));
