@@ -185,9 +185,12 @@ static void meet_held(void *context, const void *address, size_t bytes)
 {
     struct claims_walk *walk = context;
     const struct ledger_claim wanted = {(uintptr_t)address, bytes};
-    const struct ledger_claim *found = bsearch(
-        &wanted, walk->ledger->claims, walk->ledger->nr_claims, sizeof wanted, claim_compare);
+    const struct ledger *ledger = walk->ledger;
+    const struct ledger_claim *found = NULL;
 
+    /* bsearch wants an array even of nothing. */
+    if (ledger->nr_claims)
+        found = bsearch(&wanted, ledger->claims, ledger->nr_claims, sizeof wanted, claim_compare);
     if (found && found->bytes == bytes)
         walk->nr_met++;
     else
