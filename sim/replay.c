@@ -348,11 +348,19 @@ static void run_parts(struct worker *worker, unsigned cpu)
     run_part(worker, NULL);
 }
 
+static void counters_run(struct worker *worker, void (*act)(struct counters *counters))
+{
+    if (worker->replay->kind.measured && (worker->replay->config->record & RECORD_COUNTERS))
+        act(&worker->counters);
+}
+
 static void worker_run(unsigned cpu, void *argument)
 {
     struct replay *replay = argument;
     struct worker *worker = &replay->workers[cpu];
 
+    if (replay->config->record & RECORD_COUNTERS)
+        counters_open(&worker->counters);
     do {
         worker_prepare(worker);
         if (cpu == 0)
@@ -361,7 +369,9 @@ static void worker_run(unsigned cpu, void *argument)
         run_outside(worker, cpu, PRELOAD);
         wait_for_offset(worker);
         replay_notes_begin(worker);
+        counters_run(worker, counters_start);
         run_parts(worker, cpu);
+        counters_run(worker, counters_stop);
         machine_barrier();
         replay_notes_end(worker);
         if (cpu == 0) {
@@ -374,6 +384,10 @@ static void worker_run(unsigned cpu, void *argument)
             end_loop(replay);
         machine_barrier();
     } while (!replay->finished);
+    if (replay->config->record & RECORD_COUNTERS) {
+        counters_read(&worker->counters, &worker->counted);
+        counters_close(&worker->counters);
+    }
 }
 
 /* ---- the run ---- */

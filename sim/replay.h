@@ -7,6 +7,7 @@
 #define SLABLAB_SIM_REPLAY_H
 
 #include "sim/account.h"
+#include "sim/counters.h"
 #include "sim/ledger.h"
 #include "sim/native.h"
 #include "sim/plan.h"
@@ -79,7 +80,7 @@ struct replay_cache_account {
     uint64_t layers[REPLAY_OPS][LAYERS]; /* in the counted loops; what failed is in none */
     uint64_t timed[REPLAY_OPS][LAYERS];  /* operations timed, in the timed loops */
     uint64_t timed_ns[REPLAY_OPS][LAYERS];
-    struct ledger peak;         /* in the sample with the most pages held */
+    struct ledger most_live;    /* in the sample in which most is live */
     struct replay_inner *inner; /* [nr_inner] the design's inner counts when all had run */
     size_t nr_inner;
 };
@@ -118,16 +119,19 @@ struct replay_result {
     struct replay_loops counted, timed;
     struct account *account;             /* contention, all CPUs; NULL: not recorded */
     uint64_t layers[REPLAY_OPS][LAYERS]; /* in the counted loops, all caches */
-    bool layered;              /* the design tells its layers: not of external ones, nor null */
+    bool layered; /* the design tells its layers: not of external ones, nor null */
+    struct counter_values counters; /* in the measured loops, all workers; none present: not
+                                     * recorded, or not to be had */
     uint64_t foreign_allocs;   /* in the counted loops: memory from another node than the CPU's */
     struct histogram *latency; /* [REPLAY_OPS * LAYERS] in cycles; NULL: not recorded */
     struct replay_cache_account *caches;
     size_t nr_caches;
     struct replay_sample *samples; /* [nr_samples], in order; NULL: not recorded */
     size_t nr_samples;
-    size_t peak_sample;     /* the one with the most pages held */
-    uint64_t sampling_ns;   /* the first loop stood still for so long */
-    char ledger_error[256]; /* the first sample that did not balance; "": all did */
+    size_t peak_sample;      /* the one with the most pages held */
+    size_t most_live_sample; /* the one in which most bytes were asked for and not yet freed */
+    uint64_t sampling_ns;    /* the first loop stood still for so long */
+    char ledger_error[256];  /* the first sample that did not balance; "": all did */
     struct native_run_report machine;
 };
 

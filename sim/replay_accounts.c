@@ -286,6 +286,17 @@ static void remote_node_frees_sum(struct replay *replay)
     replay->result->remote_node_frees = pass * replay->result->loops;
 }
 
+static void counters_sum(struct replay *replay)
+{
+    struct counter_values sum = COUNTER_SUM_INIT;
+
+    if (!(replay->config->record & RECORD_COUNTERS))
+        return;
+    for (unsigned i = 0; i < nr_cpus(); i++)
+        counter_values_add(&sum, &replay->workers[i].counted);
+    replay->result->counters = sum;
+}
+
 int replay_accounts_collect(struct replay *replay)
 {
     struct replay_result *result = replay->result;
@@ -300,6 +311,7 @@ int replay_accounts_collect(struct replay *replay)
     for (unsigned i = 0; i < nr_cpus(); i++)
         result->foreign_allocs += replay->workers[i].notes->foreign_allocs;
     remote_node_frees_sum(replay);
+    counters_sum(replay);
     if (replay->timed.count)
         code = latency_sum(replay);
     if (replay->workers[0].account) {

@@ -74,6 +74,8 @@ struct worker {
     bool counting, timing; /* on while the clock runs in a loop that does */
     bool watches_nodes;    /* and there is more than one */
     struct worker_notes *notes;
+    struct counters counters;      /* while the worker runs, when they are recorded */
+    struct counter_values counted; /* of them, when it has run */
     struct account *account;
     /* Counts of the loop in hand. */
     uint64_t failed_allocs, skipped_frees, refused_destroys;

@@ -26,17 +26,20 @@ static void part_note(void *context, struct cache *cache, const char *name,
     }
 }
 
-static void peak_note(struct replay *replay)
+/* Is the newest sample the one with most held, or most live? Of the latter the parts are kept. */
+static void extremes_note(struct replay *replay)
 {
     struct replay_result *result = replay->result;
-    const struct replay_sample *newest = &result->samples[result->nr_samples - 1];
+    size_t newest = result->nr_samples - 1;
+    const struct ledger *ledger = &result->samples[newest].ledger;
 
-    if (result->nr_samples > 1 &&
-        newest->ledger.page_bytes <= result->samples[result->peak_sample].ledger.page_bytes)
+    if (newest == 0 || ledger->page_bytes > result->samples[result->peak_sample].ledger.page_bytes)
+        result->peak_sample = newest;
+    if (newest && ledger->requested <= result->samples[result->most_live_sample].ledger.requested)
         return;
-    result->peak_sample = result->nr_samples - 1;
+    result->most_live_sample = newest;
     for (size_t i = 0; i < result->nr_caches; i++)
-        result->caches[i].peak = replay->part_ledgers[i];
+        result->caches[i].most_live = replay->part_ledgers[i];
 }
 
 void replay_sample_take(struct replay *replay, size_t cut)
@@ -64,5 +67,5 @@ void replay_sample_take(struct replay *replay, size_t cut)
     page_get_statistics(&pages);
     memcpy(sample->free_blocks, pages.free_blocks, sizeof sample->free_blocks);
     sample->listed_bytes = pages.listed_bytes;
-    peak_note(replay);
+    extremes_note(replay);
 }

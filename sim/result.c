@@ -7,11 +7,19 @@
 #include "sim/topology.h"
 #include "version.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
+
+/*
+ * Beyond these the clock is not to be believed: its calibration is good to 1e-4 in the shortest of
+ * runs, and a reading that an interrupt of a busy host falls into is some tens of microseconds off.
+ */
+#define CLOCK_DRIFT_MAX   0.01
+#define CLOCK_SKEW_MAX_NS 1000000
 
 static const char *const order_names[] = {"object", "trace"};
 static const char *const touch_names[] = {"none", "first", "all"};
@@ -73,7 +81,11 @@ static json_t *provenance(const struct result_context *context, const struct run
         json_object_set_new(object, "load", json_real(load[0]));
     json_object_set_new(object, "topology", json_string(topology_describe(context->topology)));
     json_object_set_new(object, "clock", json_string(native_clock_name()));
+    json_object_set_new(object, "clock_reason", json_string(native_clock_reason()));
     json_object_set_new(object, "clock_hz", json_real(native_clock_hz()));
+    json_object_set_new(object, "clock_drift", json_real(report->replay.machine.clock_drift));
+    json_object_set_new(object, "clock_skew_ns",
+                        json_integer((json_int_t)report->replay.machine.clock_skew_ns));
     if (!report->external) {
         json_object_set_new(object, "page_size", json_integer((json_int_t)PAGE_SIZE));
         json_object_set_new(object, "huge_pages", json_boolean(report->replay.pages.huge));
@@ -153,6 +165,13 @@ static json_t *invalid_reasons(const struct run_config *config, const struct run
     if (replay->machine.migrated)
         json_array_append_new(
             reasons, json_sprintf("%u workers were seen on another CPU", replay->machine.migrated));
+    if (fabs(replay->machine.clock_drift) > CLOCK_DRIFT_MAX)
+        json_array_append_new(reasons, json_sprintf("the clock's rate changed by %.2g of itself",
+                                                    replay->machine.clock_drift));
+    if (replay->machine.clock_skew_ns > CLOCK_SKEW_MAX_NS)
+        json_array_append_new(reasons,
+                              json_sprintf("the clocks of two CPUs disagree by %llu ns",
+                                           (unsigned long long)replay->machine.clock_skew_ns));
     if (replay->violations)
         json_array_append_new(reasons, json_sprintf("%llu broken promises; the first: %s",
                                                     (unsigned long long)replay->violations,
@@ -218,7 +237,9 @@ json_t *result_create(const struct run_config *config, const struct run_report *
     json_object_set_new(record, "timers", json_string(config->trace_timers ? "trace" : "machine"));
     json_object_set_new(record, "touch", json_string(touch_names[replay->touch]));
     json_object_set_new(record, "lock", json_string(lock_kind_name(config->lock)));
-    if (!report->harness)
+    if (report->harness)
+        json_object_set_new(record, "harness", json_true());
+    else
         json_object_set_new(record, "verified", json_boolean(replay->verify));
     if (config->memory_limit && !report->external)
         json_object_set_new(record, "memory_limit", json_integer((json_int_t)config->memory_limit));
@@ -230,6 +251,7 @@ json_t *result_create(const struct run_config *config, const struct run_report *
     json_object_set_new(record, "recorded", result_recorded(config, report));
     result_add_contention(record, report);
     result_add_latency(record, report);
+    result_add_counters(record, report);
     if (!report->external)
         result_add_memory(record, config, report);
     json_object_set_new(record, "locality", result_locality(config, report));

@@ -55,6 +55,9 @@ json_t *result_recorded(const struct run_config *config, const struct run_report
     }
     if (record & RECORD_LOCALITY)
         json_object_set_new(object, "locality", json_true());
+    if (replay->counters.present)
+        json_object_set_new(object, "counters", json_true());
+    json_object_set_new(object, "clock_cost_ns", json_real(native_clock_cost_ns()));
     return object;
 }
 
@@ -187,6 +190,25 @@ void result_add_contention(json_t *record, const struct run_report *report)
     json_object_set_new(record, "failed_exchanges", exchanges);
 }
 
+/* ---- counters ---- */
+
+static void set_counter(void *context, const char *name, uint64_t value)
+{
+    json_object_set_new(context, name, json_integer((json_int_t)value));
+}
+
+void result_add_counters(json_t *record, const struct run_report *report)
+{
+    const struct counter_values *counters = &report->replay.counters;
+    json_t *object;
+
+    if (!counters->present)
+        return;
+    object = json_object();
+    counter_values_each(counters, set_counter, object);
+    json_object_set_new(record, "counters", object);
+}
+
 /* ---- latency ---- */
 
 static json_t *latency_of(const struct histogram *layers, bool layered)
@@ -288,16 +310,16 @@ static void set_measures(json_t *object, const struct replay_result *replay)
 static json_t *fragmentation_section(const struct run_config *config,
                                      const struct replay_result *replay)
 {
-    const struct replay_sample *peak = &replay->samples[replay->peak_sample];
-    json_t *object = json_pack("{s:f, s:f}", "internal", ledger_internal(&peak->ledger), "external",
-                               ledger_external(&peak->ledger));
+    const struct replay_sample *live = &replay->samples[replay->most_live_sample];
+    json_t *object = json_pack("{s:f, s:f}", "internal", ledger_internal(&live->ledger), "external",
+                               ledger_external(&live->ledger));
 
     set_measures(object, replay);
     if (config->one_cpu_peak_bytes)
         json_object_set_new(
             object, "blowup",
             json_real((double)replay->first_pages.peak_bytes / (double)config->one_cpu_peak_bytes));
-    json_object_set_new(object, "unusable_free_index", result_unusable(peak));
+    json_object_set_new(object, "unusable_free_index", result_unusable(live));
     return object;
 }
 
@@ -309,10 +331,12 @@ void result_add_memory(json_t *record, const struct run_config *config,
 
     json_object_set_new(record, "peak_page_bytes", json_integer((json_int_t)first->peak_bytes));
     if (replay->nr_samples) {
-        json_object_set_new(record, "ledger",
-                            json_pack("{s:o, s:o}", "peak",
-                                      sample_ledger(&replay->samples[replay->peak_sample]), "end",
-                                      sample_ledger(&replay->samples[replay->nr_samples - 1])));
+        json_object_set_new(
+            record, "ledger",
+            json_pack("{s:o, s:o, s:o}", "peak",
+                      sample_ledger(&replay->samples[replay->peak_sample]), "most_live",
+                      sample_ledger(&replay->samples[replay->most_live_sample]), "end",
+                      sample_ledger(&replay->samples[replay->nr_samples - 1])));
         json_object_set_new(record, "fragmentation", fragmentation_section(config, replay));
     } else {
         json_object_set_new(record, "ledger",

@@ -13,6 +13,9 @@ json_t *result_recorded(const struct run_config *config, const struct run_report
 /* Adds layers, locks, failed exchanges and trips, if contention was recorded. */
 void result_add_contention(json_t *record, const struct run_report *report);
 
+/* Adds the counters of the measured loops that there are. */
+void result_add_counters(json_t *record, const struct run_report *report);
+
 /* Adds latency_ns, if it was recorded. */
 void result_add_latency(json_t *record, const struct run_report *report);
 

@@ -144,12 +144,12 @@ static json_t *cache_section(const struct candidate *candidate, const struct rep
         json_object_set_new(object, "locks", locks_section(replay->account, cache->name));
     }
     if (replay->nr_samples) {
-        json_t *ledger = result_ledger(&cache->peak);
+        json_t *ledger = result_ledger(&cache->most_live);
 
         /* What the callers asked for is known of all objects together only. */
         json_object_del(ledger, "requested");
         json_object_del(ledger, "rounding");
-        json_object_set_new(ledger, "live", json_integer((json_int_t)cache->peak.live_bytes));
+        json_object_set_new(ledger, "live", json_integer((json_int_t)cache->most_live.live_bytes));
         json_object_set_new(ledger, "page_bytes", json_integer((json_int_t)candidate->bytes));
         json_object_set_new(object, "ledger", ledger);
     }
@@ -177,7 +177,7 @@ json_t *result_caches(const struct run_report *report)
             .cache = cache,
             .events = cache->operations[REPLAY_ALLOC] + cache->operations[REPLAY_FREE],
             .wait_cycles = waited(replay->account, cache->name),
-            .bytes = ledger_bytes(&cache->peak),
+            .bytes = ledger_bytes(&cache->most_live),
             .time_ns = time_of(cache),
         };
         all_ns += candidates[i].time_ns;

@@ -142,6 +142,7 @@ static int record_run(struct session *session, const struct run_config *config,
     json_t *reasons = json_object_get(record, "invalid_reasons");
     const json_t *reason;
     size_t i;
+    int code;
 
     if (!record)
         return error_set(error, ENOMEM, "no memory for a result");
@@ -160,10 +161,9 @@ static int record_run(struct session *session, const struct run_config *config,
         json_decref(series);
     }
     write_line(&session->json, record);
+    code = replay_table_add(session->table, record);
     json_decref(record);
-    return replay_table_add(session->table, config, report)
-               ? error_set(error, ENOMEM, "no memory for the table")
-               : 0;
+    return code ? error_set(error, ENOMEM, "no memory for the table") : 0;
 }
 
 /* Does the sentence begin with whose it is? Then nobody need say so again. */
@@ -379,8 +379,10 @@ static int finish(struct session *session, int code, struct error *error)
         written = outfile_commit(&session->json, &unwritten);
     else if (session->json.stream)
         outfile_discard(&session->json);
-    if (keep && (!arguments->json || strcmp(arguments->json, "-") != 0))
+    if (keep && (!arguments->json || strcmp(arguments->json, "-") != 0)) {
         replay_table_print(session->table, stdout, arguments->trace);
+        replay_details_print(session->table, stdout);
+    }
     if (!code && arguments->options.run.replay.verify && !session->invalid &&
         (!arguments->json || strcmp(arguments->json, "-") != 0))
         printf("verified: no object overlapped another, and all kept their content (null is "

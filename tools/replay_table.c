@@ -1,28 +1,44 @@
 /* SPDX-License-Identifier: MIT */
 /* The table after `replay`. */
-#include "tools/replay_table.h"
-
+#include "tools/record.h"
+#include "tools/replay_table_internal.h"
 #include "tools/statistics.h"
 
 #include <errno.h>
+#include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct row {
-    const char *allocator;
-    uint64_t magazine_size;
-    unsigned threads;
-    double *ns_per_event, *stall_share; /* of each repetition */
-    size_t runs;
-    uint64_t events;
-    uint64_t failed_allocs; /* of all repetitions */
-    uint64_t peak_bytes;    /* largest */
-    bool external;
-};
+/* What stands for a row's repetitions, and what is best in a column. */
+enum summary { MEDIAN, LARGEST, SUM };
+enum best { NONE, LOW, HIGH };
 
-struct replay_table {
-    struct row *rows;
-    size_t count;
+static const struct {
+    const char *title;
+    const char *explanation;
+    int width, decimals;
+    const char *unit; /* behind each figure */
+    enum summary summary;
+    enum best best;
+} columns[COLUMNS] = {
+    [COLUMN_TIME] = {"ns/event", "one thread's time", 9, 2, "", MEDIAN, LOW},
+    [COLUMN_THROUGHPUT] = {"M ev/s", NULL, 7, 1, "", MEDIAN, HIGH},
+    [COLUMN_STALLED] = {"stalled", "time in which workers wait for each other's objects", 7, 1, "%",
+                        MEDIAN, NONE},
+    [COLUMN_WAITING] = {"waiting", "time in which they wait for locks", 7, 1, "%", MEDIAN, LOW},
+    [COLUMN_SHARED] = {"beyond", "operations that went beyond the CPU's own layer", 7, 1, "%",
+                       MEDIAN, LOW},
+    [COLUMN_TRIPS] = {"trips/k", "trips to a shared layer in 1,000 operations", 7, 1, "", MEDIAN,
+                      LOW},
+    [COLUMN_REMOTE] = {"remote", "frees of what another CPU allocated", 7, 1, "%", MEDIAN, NONE},
+    [COLUMN_ALLOC_P99] = {"alloc p99", "ns that one allocation in a hundred exceeds", 9, 0, "",
+                          MEDIAN, LOW},
+    [COLUMN_FREE_P99] = {"free p99", "likewise", 8, 0, "", MEDIAN, LOW},
+    [COLUMN_PEAK] = {"peak KiB", "most pages ever held, metadata included", 9, 0, "", LARGEST, LOW},
+    [COLUMN_OVERHEAD] = {"unasked", "of the pages when most is live, what nobody asked for", 7, 1,
+                         "%", MEDIAN, LOW},
+    [COLUMN_FAILED] = {"failed", "allocations that found no memory", 6, 0, "", SUM, NONE},
 };
 
 int replay_table_create(struct replay_table **table)
@@ -34,80 +50,212 @@ int replay_table_create(struct replay_table **table)
 void replay_table_destroy(struct replay_table *table)
 {
     for (size_t i = 0; table && i < table->count; i++) {
-        free(table->rows[i].ns_per_event);
-        free(table->rows[i].stall_share);
+        for (unsigned column = 0; column < COLUMNS; column++)
+            free(table->rows[i].figures[column]);
+        free(table->rows[i].allocator);
+        json_decref(table->rows[i].last);
     }
     if (table)
         free(table->rows);
     free(table);
 }
 
-static struct row *row_find(struct replay_table *table, const struct run_config *config)
+/* ---- from a record ---- */
+
+/* Share of the operations, in percent, that some deeper layer than the CPU's own had to serve. */
+static double shared_share(const json_t *record)
 {
+    static const char *const ops[] = {"layers.alloc", "layers.free"};
+    double own = 0, all = 0;
+
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *layers = record_at(record, ops[i]), *value;
+        const char *key;
+
+        if (!layers)
+            return NAN;
+        own += record_number(layers, "cpu");
+        json_object_foreach((json_t *)layers, key, value) all += json_number_value(value);
+    }
+    return all > 0 ? 100 * (1 - own / all) : NAN;
+}
+
+/* Share of all workers' time, in the loops that recorded it. */
+static double waiting_share(const json_t *record)
+{
+    double time =
+        record_number(record, "recorded.contention.elapsed_ns") * record_number(record, "threads");
+    const json_t *locks = record_at(record, "locks"), *lock;
+    double waited = 0;
+    size_t i;
+
+    if (!locks)
+        return NAN;
+    json_array_foreach(locks, i, lock) waited += record_number(lock, "wait_ns");
+    return 100 * waited / time;
+}
+
+static void figures_of(const json_t *record, double figures[COLUMNS])
+{
+    double threads = record_number(record, "threads");
+    double time = record_number(record, "elapsed_ns") * threads;
+    double frees = record_number(record, "trace.frees") * record_number(record, "replicas") *
+                   record_number(record, "loops");
+
+    figures[COLUMN_TIME] = record_number(record, "ns_per_event");
+    figures[COLUMN_THROUGHPUT] = record_number(record, "events_per_second") * 1e-6;
+    figures[COLUMN_STALLED] = 100 * record_number(record, "stall_ns") / time;
+    figures[COLUMN_WAITING] = waiting_share(record);
+    figures[COLUMN_SHARED] = shared_share(record);
+    figures[COLUMN_TRIPS] = 1e3 * record_number(record, "trips_per_operation");
+    figures[COLUMN_REMOTE] = 100 * record_number(record, "locality.remote_cpu_frees") / frees;
+    figures[COLUMN_ALLOC_P99] = record_number(record, "latency_ns.alloc.p99");
+    figures[COLUMN_FREE_P99] = record_number(record, "latency_ns.free.p99");
+    figures[COLUMN_PEAK] = record_number(record, "peak_page_bytes") / 1024;
+    figures[COLUMN_OVERHEAD] = 100 * (1 - record_number(record, "ledger.most_live.requested") /
+                                              record_number(record, "ledger.most_live.page_bytes"));
+    figures[COLUMN_FAILED] = record_number(record, "failed_allocs");
+}
+
+static bool same_size(double a, double b)
+{
+    return a == b || (isnan(a) && isnan(b));
+}
+
+static struct row *row_find(struct replay_table *table, const json_t *record)
+{
+    const char *allocator = record_text(record, "allocator");
+    unsigned threads = (unsigned)record_number(record, "threads");
+    double size = record_number(record, "magazine_size");
     struct row *grown;
 
     for (size_t i = 0; i < table->count; i++) {
         struct row *row = &table->rows[i];
 
-        if (strcmp(row->allocator, config->allocator) == 0 &&
-            row->magazine_size == config->magazine_size && row->threads == config->threads)
+        if (strcmp(row->allocator, allocator) == 0 && same_size(row->magazine_size, size) &&
+            row->threads == threads)
             return row;
     }
     grown = realloc(table->rows, (table->count + 1) * sizeof *grown);
     if (!grown)
         return NULL;
     table->rows = grown;
-    grown[table->count] = (struct row){.allocator = config->allocator,
-                                       .magazine_size = config->magazine_size,
-                                       .threads = config->threads};
-    return &grown[table->count++];
+    grown[table->count] = (struct row){.allocator = strdup(allocator),
+                                       .magazine_size = size,
+                                       .threads = threads,
+                                       .harness = record_at(record, "harness") != NULL};
+    return grown[table->count].allocator ? &grown[table->count++] : NULL;
 }
 
-/* Makes room for one more repetition. */
-static int row_grow(struct row *row)
+int replay_table_add(struct replay_table *table, const json_t *record)
 {
-    size_t bytes = (row->runs + 1) * sizeof(double);
-    double *ns = realloc(row->ns_per_event, bytes);
-    double *stall = realloc(row->stall_share, bytes);
+    struct row *row = row_find(table, record);
+    double figures[COLUMNS];
 
-    row->ns_per_event = ns ? ns : row->ns_per_event;
-    row->stall_share = stall ? stall : row->stall_share;
-    return ns && stall ? 0 : -ENOMEM;
-}
-
-int replay_table_add(struct replay_table *table, const struct run_config *config,
-                     const struct run_report *report)
-{
-    const struct replay_result *replay = &report->replay;
-    struct row *row = row_find(table, config);
-    double thread_ns = (double)replay->elapsed_ns * config->threads;
-
-    if (!row || row_grow(row) != 0)
+    if (!row)
         return -ENOMEM;
-    row->ns_per_event[row->runs] = replay->events ? thread_ns / (double)replay->events : 0;
-    row->stall_share[row->runs] = thread_ns > 0 ? (double)replay->stall_ns / thread_ns : 0;
+    figures_of(record, figures);
+    for (unsigned column = 0; column < COLUMNS; column++) {
+        double *grown = realloc(row->figures[column], (row->runs + 1) * sizeof *grown);
+
+        if (!grown)
+            return -ENOMEM;
+        row->figures[column] = grown;
+        grown[row->runs] = figures[column];
+    }
     row->runs++;
-    row->events = replay->events / (replay->loops ? replay->loops : 1);
-    row->failed_allocs += replay->failed_allocs;
-    if (replay->first_pages.peak_bytes > row->peak_bytes)
-        row->peak_bytes = replay->first_pages.peak_bytes;
-    row->external = report->external;
+    json_decref(row->last);
+    row->last = json_incref((json_t *)record);
     return 0;
 }
 
-static void row_print(const struct row *row, FILE *stream)
-{
-    double median = spread_of(row->ns_per_event, row->runs).median;
-    double stalled = spread_of(row->stall_share, row->runs).median;
-    char size[24] = "-", pages[24] = "-";
+/* ---- to text ---- */
 
-    if (row->magazine_size)
-        snprintf(size, sizeof size, "%llu", (unsigned long long)row->magazine_size);
-    if (!row->external)
-        snprintf(pages, sizeof pages, "%.1f", (double)row->peak_bytes / 1024);
-    fprintf(stream, "%-26s %8s %7u %10.2f %10.2f %7.1f%% %12s %8llu\n", row->allocator, size,
-            row->threads, median, median > 0 ? row->threads * 1e3 / median : 0, stalled * 100,
-            pages, (unsigned long long)row->failed_allocs);
+static double summary_of(const struct row *row, enum column column)
+{
+    double values[row->runs], sum = 0;
+    size_t count = 0;
+    struct spread spread;
+
+    for (size_t i = 0; i < row->runs; i++) {
+        if (isnan(row->figures[column][i]))
+            continue;
+        values[count++] = row->figures[column][i];
+        sum += row->figures[column][i];
+    }
+    if (count == 0)
+        return NAN;
+    if (columns[column].summary == SUM)
+        return sum;
+    spread = spread_of(values, count);
+    return columns[column].summary == LARGEST ? spread.maximum : spread.median;
+}
+
+static void figure_text(enum column column, double value, char *text, size_t size)
+{
+    snprintf(text, size, "%.*f%s", columns[column].decimals, value, columns[column].unit);
+}
+
+/* Is nothing better in the column, as printed, and something worse? */
+static bool is_best(const struct replay_table *table, const struct row *row, enum column column)
+{
+    double value = summary_of(row, column);
+    char text[32];
+    bool beats_one = false;
+
+    if (columns[column].best == NONE || row->harness || isnan(value))
+        return false;
+    figure_text(column, value, text, sizeof text);
+    for (size_t i = 0; i < table->count; i++) {
+        const struct row *other = &table->rows[i];
+        double theirs = summary_of(other, column);
+        char their_text[32];
+
+        if (other == row || other->harness || other->threads != row->threads || isnan(theirs))
+            continue;
+        figure_text(column, theirs, their_text, sizeof their_text);
+        if (strcmp(text, their_text) == 0)
+            continue;
+        if (columns[column].best == LOW ? theirs < value : theirs > value)
+            return false;
+        beats_one = true;
+    }
+    return beats_one;
+}
+
+/* Has any row a figure to show in it? Failures only where there are some. */
+static bool is_shown(const struct replay_table *table, enum column column)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        double value = summary_of(&table->rows[i], column);
+
+        if (!isnan(value) && (column != COLUMN_FAILED || value > 0))
+            return true;
+    }
+    return false;
+}
+
+static void row_print(const struct replay_table *table, const struct row *row, int width,
+                      FILE *stream)
+{
+    char size[24] = "-";
+    const char *mark = ""; /* of the column before: no line ends in a blank */
+
+    if (!isnan(row->magazine_size))
+        snprintf(size, sizeof size, "%.0f", row->magazine_size);
+    fprintf(stream, "%-*s %5s %4u", width, row->allocator, size, row->threads);
+    for (unsigned column = 0; column < COLUMNS; column++) {
+        double value = summary_of(row, column);
+        char text[32] = "-";
+
+        if (!is_shown(table, column))
+            continue;
+        if (!isnan(value))
+            figure_text(column, value, text, sizeof text);
+        fprintf(stream, "%s %*s", mark, columns[column].width, text);
+        mark = is_best(table, row, column) ? "*" : " ";
+    }
+    fprintf(stream, "%s\n", mark[0] == '*' ? mark : "");
 }
 
 static bool has_repetitions(const struct replay_table *table)
@@ -119,19 +267,62 @@ static bool has_repetitions(const struct replay_table *table)
     return repeated;
 }
 
+#define LEGEND_WIDTH 110
+
+/* Appends a sentence, on a new line when this one is full. */
+static void say(FILE *stream, int *used, const char *format, ...)
+{
+    char sentence[256];
+    va_list arguments;
+    int length;
+
+    va_start(arguments, format);
+    length = vsnprintf(sentence, sizeof sentence, format, arguments);
+    va_end(arguments);
+    if (*used && *used + 1 + length > LEGEND_WIDTH) {
+        fprintf(stream, "\n");
+        *used = 0;
+    }
+    *used += fprintf(stream, "%s%s", *used ? " " : "", sentence);
+}
+
+static void legend_print(const struct replay_table *table, FILE *stream)
+{
+    int used = 0;
+
+    fprintf(stream, "\n");
+    say(stream, &used, "* is the best with as many threads.");
+    for (unsigned column = 0; column < COLUMNS; column++) {
+        if (columns[column].explanation && is_shown(table, column))
+            say(stream, &used, "%s: %s.", columns[column].title, columns[column].explanation);
+    }
+    if (has_repetitions(table))
+        say(stream, &used, "Over repetitions: medians, the largest peak, the sum of failures.");
+    fprintf(stream, "\n");
+}
+
 void replay_table_print(const struct replay_table *table, FILE *stream, const char *trace)
 {
+    int width = 9;
+
     if (table->count == 0)
         return;
-    fprintf(stream, "%s: %llu events a pass\n\n", trace, (unsigned long long)table->rows[0].events);
-    fprintf(stream, "%-26s %8s %7s %10s %10s %8s %12s %8s\n", "allocator", "magazine", "threads",
-            "ns/event", "M events/s", "stalled", "peak KiB", "failed");
+    for (size_t i = 0; i < table->count; i++) {
+        int length = (int)strlen(table->rows[i].allocator);
+
+        width = length > width ? length : width;
+    }
+    fprintf(stream, "%s: %.0f events a pass\n\n", trace,
+            record_number(table->rows[0].last, "trace.events") *
+                record_number(table->rows[0].last, "replicas"));
+    fprintf(stream, "%-*s %5s %4s", width, "allocator", "size", "thr");
+    for (unsigned column = 0; column < COLUMNS; column++) {
+        if (is_shown(table, column))
+            fprintf(stream, "%s %*s", column ? " " : "", columns[column].width,
+                    columns[column].title);
+    }
+    fprintf(stream, "\n");
     for (size_t i = 0; i < table->count; i++)
-        row_print(&table->rows[i], stream);
-    fprintf(stream, "\nns/event is one thread's time; peak KiB is pages held, whose metadata "
-                    "included.\n");
-    if (has_repetitions(table))
-        fprintf(stream,
-                "Times and stalls are medians of the repetitions, peaks the largest, failed "
-                "allocations their sum.\n");
+        row_print(table, &table->rows[i], width, stream);
+    legend_print(table, stream);
 }

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* The program run by tests; see cli.h. */
+#include "tests/cli.h"
+
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+char cli_folder[64];
+const char *cli_program;
+struct cli_last cli_last;
+
+char *cli_read_file(const char *path)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *file = fopen(path, "r");
+
+    if (file && getdelim(&text, &size, '\0', file) < 0) {
+        free(text);
+        text = NULL;
+    }
+    if (file)
+        fclose(file);
+    return text ? text : strdup("");
+}
+
+void cli_run(const char *arguments)
+{
+    char command[4096], expanded[2048] = "", path[128];
+
+    for (const char *c = arguments; *c; c++) {
+        size_t used = strlen(expanded);
+
+        if (*c == '@')
+            strcat(expanded, cli_folder);
+        else
+            expanded[used] = *c, expanded[used + 1] = '\0';
+    }
+    snprintf(command, sizeof command, "%s %s >%s/.out 2>%s/.err </dev/null", cli_program, expanded,
+             cli_folder, cli_folder);
+    cli_last.status = WEXITSTATUS(system(command));
+    free(cli_last.output);
+    free(cli_last.messages);
+    snprintf(path, sizeof path, "%s/.out", cli_folder);
+    cli_last.output = cli_read_file(path);
+    snprintf(path, sizeof path, "%s/.err", cli_folder);
+    cli_last.messages = cli_read_file(path);
+}
+
+void assert_status(int expected)
+{
+    if (cli_last.status != expected)
+        fail_msg("status %d, expected %d; it said: %s", cli_last.status, expected,
+                 cli_last.messages);
+}
+
+void assert_refused(const char *words)
+{
+    const char *end = strchr(cli_last.messages, '\n');
+
+    assert_status(2);
+    if (!strstr(cli_last.messages, words))
+        fail_msg("'%s' is not in: %s", words, cli_last.messages);
+    assert_non_null(end);
+    /* argp adds a second line that points to --help. */
+    assert_true(end[1] == '\0' || strncmp(end + 1, "Try `slablab", 12) == 0);
+}
+
+unsigned cli_files_in(const char *path)
+{
+    DIR *opened = opendir(path);
+    unsigned count = 0;
+
+    assert_non_null(opened);
+    for (const struct dirent *entry; (entry = readdir(opened));)
+        count += entry->d_name[0] != '.';
+    closedir(opened);
+    return count;
+}
+
+void cli_write_file(const char *name, const char *bytes, size_t size)
+{
+    char path[128];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/%s", cli_folder, name);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    fclose(file);
+}
+
+int cli_set_up(void **state)
+{
+    (void)state;
+    cli_program = getenv("SLABLAB");
+    if (!cli_program)
+        cli_program = "build/debug/slablab";
+    strcpy(cli_folder, "/tmp/slablab-cli-XXXXXX");
+    return mkdtemp(cli_folder) ? 0 : -1;
+}
+
+int cli_tear_down(void **state)
+{
+    char command[128];
+
+    (void)state;
+    snprintf(command, sizeof command, "rm -rf %s", cli_folder);
+    free(cli_last.output);
+    free(cli_last.messages);
+    return system(command);
+}
+
+json_t *cli_record(void)
+{
+    json_t *record = json_loads(cli_last.output, JSON_DISABLE_EOF_CHECK, NULL);
+
+    assert_non_null(record);
+    return record;
+}

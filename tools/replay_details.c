@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* Below the table after `replay`: where the memory is, and what takes the time. */
+#include "tools/record.h"
+#include "tools/replay_table_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Caches that are named of a row. */
+#define NAMED_CACHES 3
+/* Shares of time below this are not worth a word, in percent. */
+#define WORTH_A_WORD 1
+
+static const struct {
+    const char *title;
+    const char *keys[2]; /* summed */
+} parts[] = {
+    {"requested", {"requested"}},  {"rounding", {"rounding"}},    {"tails", {"slab_tail"}},
+    {"metadata", {"metadata"}},    {"partial", {"partial_free"}}, {"empty", {"empty_slabs"}},
+    {"CPU cache", {"cpu_cached"}}, {"depot", {"depot_cached"}},   {"other", {"emergency", "grace"}},
+};
+#define PARTS (sizeof parts / sizeof parts[0])
+
+static unsigned most_threads(const struct replay_table *table)
+{
+    unsigned most = 0;
+
+    for (size_t i = 0; i < table->count; i++)
+        most = table->rows[i].threads > most ? table->rows[i].threads : most;
+    return most;
+}
+
+static void row_name(const struct row *row, char *name, size_t size)
+{
+    if (isnan(row->magazine_size))
+        snprintf(name, size, "%s", row->allocator);
+    else
+        snprintf(name, size, "%s %.0f", row->allocator, row->magazine_size);
+}
+
+static double part_of(const json_t *ledger, size_t part)
+{
+    double bytes = record_number(ledger, parts[part].keys[0]);
+
+    if (parts[part].keys[1])
+        bytes += record_number(ledger, parts[part].keys[1]);
+    return bytes;
+}
+
+/* One row a design: how the pages divide in the sample in which most is live. */
+static void memory_print(const struct replay_table *table, unsigned threads, FILE *stream)
+{
+    bool begun = false;
+
+    for (size_t i = 0; i < table->count; i++) {
+        const struct row *row = &table->rows[i];
+        const json_t *ledger = record_at(row->last, "ledger.most_live");
+        char name[128];
+
+        if (row->threads != threads || !record_at(ledger, "requested"))
+            continue;
+        if (!begun) {
+            fprintf(
+                stream,
+                "\nWhere the memory is when most is live, in %% of the pages held, %u thread%s\n",
+                threads, threads == 1 ? "" : "s");
+            fprintf(stream, "%-18s", "");
+            for (size_t part = 0; part < PARTS; part++)
+                fprintf(stream, " %9s", parts[part].title);
+            fprintf(stream, "\n");
+            begun = true;
+        }
+        row_name(row, name, sizeof name);
+        fprintf(stream, "%-18s", name);
+        for (size_t part = 0; part < PARTS; part++)
+            fprintf(stream, " %9.1f",
+                    100 * part_of(ledger, part) / record_number(ledger, "page_bytes"));
+        fprintf(stream, "\n");
+    }
+}
+
+/* "43% general-512 (CPU 91%, depot 9%)" */
+static void cache_print(const json_t *cache, FILE *stream)
+{
+    static const struct {
+        const char *path, *title;
+    } layers[] = {{"time.by_layer.cpu", "own"},
+                  {"time.by_layer.depot", "depot"},
+                  {"time.by_layer.slab", "slabs"},
+                  {"time.by_layer.page", "pages"}};
+    bool some = false;
+
+    fprintf(stream, "%.0f%% %s (", 100 * record_number(cache, "time.share"),
+            record_text(cache, "name"));
+    for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++) {
+        double share = 100 * record_number(cache, layers[i].path);
+
+        if (isnan(share) || share < WORTH_A_WORD)
+            continue;
+        fprintf(stream, "%s%s %.0f%%", some ? ", " : "", layers[i].title, share);
+        some = true;
+    }
+    fprintf(stream, ")");
+}
+
+/* The caches of a record in order of their share of time. */
+static size_t busiest(const json_t *record, const json_t *chosen[NAMED_CACHES])
+{
+    const json_t *cache;
+    size_t count = 0, i;
+
+    json_array_foreach(record_at(record, "caches"), i, cache)
+    {
+        double share = record_number(cache, "time.share");
+        size_t at = count;
+
+        if (isnan(share) || 100 * share < WORTH_A_WORD)
+            continue;
+        while (at && record_number(chosen[at - 1], "time.share") < share)
+            at--;
+        if (at == NAMED_CACHES)
+            continue;
+        memmove(&chosen[at + 1], &chosen[at], (NAMED_CACHES - 1 - at) * sizeof chosen[0]);
+        chosen[at] = cache;
+        count += count < NAMED_CACHES;
+    }
+    return count;
+}
+
+static void time_print(const struct replay_table *table, unsigned threads, FILE *stream)
+{
+    bool begun = false;
+
+    for (size_t i = 0; i < table->count; i++) {
+        const struct row *row = &table->rows[i];
+        const json_t *chosen[NAMED_CACHES];
+        size_t count = busiest(row->last, chosen);
+        char name[128];
+
+        if (row->threads != threads || row->harness || !record_at(row->last, "layers") ||
+            count == 0)
+            continue;
+        if (!begun)
+            fprintf(stream,
+                    "\nWhere the time goes: caches, and of each the layers that its operations "
+                    "came down to\n");
+        begun = true;
+        row_name(row, name, sizeof name);
+        fprintf(stream, "%-18s ", name);
+        for (size_t j = 0; j < count; j++) {
+            fprintf(stream, j ? ", " : "");
+            cache_print(chosen[j], stream);
+        }
+        fprintf(stream, "\n");
+    }
+}
+
+/* The lock that most is waited for, where that is worth a word. */
+static void waits_print(const struct replay_table *table, unsigned threads, FILE *stream)
+{
+    bool begun = false;
+
+    for (size_t i = 0; i < table->count; i++) {
+        const struct row *row = &table->rows[i];
+        const json_t *lock = json_array_get(record_at(row->last, "hot_locks"), 0);
+        double time = record_number(row->last, "recorded.contention.elapsed_ns") * threads;
+        double share = 100 * record_number(lock, "wait_ns") / time;
+        char name[128];
+
+        if (row->threads != threads || row->harness || isnan(share) || share < WORTH_A_WORD)
+            continue;
+        if (!begun)
+            fprintf(stream, "\nWhat is waited for most\n");
+        begun = true;
+        row_name(row, name, sizeof name);
+        fprintf(stream,
+                "%-18s %.0f%% of all time: lock of class %s%s%s, %.1f%% of %.0f "
+                "acquisitions contended, wait p50 %.0f ns, p99 %.0f ns\n",
+                name, share, record_text(lock, "class"), record_at(lock, "cache") ? " of " : "",
+                record_text(lock, "cache"),
+                100 * record_number(lock, "contended") / record_number(lock, "acquisitions"),
+                record_number(lock, "acquisitions"), record_number(lock, "wait.p50"),
+                record_number(lock, "wait.p99"));
+    }
+}
+
+void replay_details_print(const struct replay_table *table, FILE *stream)
+{
+    unsigned threads = most_threads(table);
+
+    memory_print(table, threads, stream);
+    time_print(table, threads, stream);
+    waits_print(table, threads, stream);
+}
