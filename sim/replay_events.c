@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
+#define likely(condition)   __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
 #define TAG_MASK (~(uint64_t)0 << PLAN_TAG_SHIFT)
@@ -102,7 +103,7 @@ static void note_time(struct worker *worker, const struct replay_type *type, enu
     notes->caches[type->account].timed_cycles[op][layer] += cycles;
 }
 
-/* ---- what the careful loop adds: pace, touching, verification, latency ---- */
+/* ---- what the careful loop adds: pace, touching, verification ---- */
 
 /* An object's identity: replica, slot and the tag of its life. Never 0. */
 static uint64_t identity_of(const struct cursor *cursor, uint64_t word)
@@ -151,20 +152,50 @@ static bool pace_due(struct worker *worker, struct cursor *cursor, const uint64_
     return !cursor->early;
 }
 
+/* ---- latency ---- */
+
+static __attribute__((noinline)) void *alloc_timed(struct worker *worker,
+                                                   const struct replay_type *type)
+{
+    uint64_t from;
+    void *object;
+
+    machine_self->layer = LAYER_CPU;
+    from = now_cycles();
+    object = type->bound.alloc(type->bound.cache, &type->request);
+    if (unlikely(!object))
+        object = alloc_again(worker, type);
+    note_time(worker, type, REPLAY_ALLOC, now_cycles() - from);
+    return object;
+}
+
+static __attribute__((noinline)) void free_timed(struct worker *worker,
+                                                 const struct replay_type *type, void *object)
+{
+    uint64_t from;
+
+    machine_self->layer = LAYER_CPU;
+    from = now_cycles();
+    type->bound.free(type->bound.cache, object);
+    note_time(worker, type, REPLAY_FREE, now_cycles() - from);
+}
+
+/* ---- all that the careful loop does around an operation ---- */
+
 static __attribute__((noinline)) void *alloc_carefully(struct worker *worker,
                                                        const struct cursor *cursor, uint64_t word)
 {
     const struct replay_type *type = &worker->replay->types[plan_type(word)];
-    bool timed = worker->timing && sampler_due(&worker->notes->sampler);
-    uint64_t from = timed ? now_cycles() : 0;
     void *object;
 
     machine_self->layer = LAYER_CPU;
-    object = type->bound.alloc(type->bound.cache, &type->request);
-    if (unlikely(!object))
-        object = alloc_again(worker, type);
-    if (timed)
-        note_time(worker, type, REPLAY_ALLOC, now_cycles() - from);
+    if (worker->timing && sampler_due(&worker->notes->sampler)) {
+        object = alloc_timed(worker, type);
+    } else {
+        object = type->bound.alloc(type->bound.cache, &type->request);
+        if (unlikely(!object))
+            object = alloc_again(worker, type);
+    }
     if (object) {
         note_operation(worker, type, REPLAY_ALLOC, 1);
         if (worker->watches_nodes)
@@ -178,15 +209,13 @@ static __attribute__((noinline)) void
 free_carefully(struct worker *worker, const struct cursor *cursor, uint64_t word, void *object)
 {
     const struct replay_type *type = &worker->replay->types[plan_type(word)];
-    bool timed = worker->timing && sampler_due(&worker->notes->sampler);
-    uint64_t from;
 
     object_dies(worker, cursor, word, object);
     machine_self->layer = LAYER_CPU;
-    from = timed ? now_cycles() : 0;
-    type->bound.free(type->bound.cache, object);
-    if (timed)
-        note_time(worker, type, REPLAY_FREE, now_cycles() - from);
+    if (worker->timing && sampler_due(&worker->notes->sampler))
+        free_timed(worker, type, object);
+    else
+        type->bound.free(type->bound.cache, object);
     note_operation(worker, type, REPLAY_FREE, 1);
 }
 
@@ -379,15 +408,54 @@ run_rare(struct worker *worker, struct cursor *cursor, const uint64_t *word)
 enum mode {
     PLAIN,    /* nothing */
     COUNTING, /* notes layers */
+    TIMING,   /* times some operations */
     CAREFUL   /* all that is asked for: pace, touching, verification, latency, layers */
 };
+
+static inline __attribute__((always_inline)) void *run_alloc(struct worker *worker,
+                                                             struct cursor *cursor, uint64_t event,
+                                                             const struct replay_type *type,
+                                                             const enum mode mode)
+{
+    void *object;
+
+    if (mode == CAREFUL)
+        return alloc_carefully(worker, cursor, event);
+    if (mode == TIMING && unlikely(sampler_due(&worker->notes->sampler)))
+        return alloc_timed(worker, type);
+    object = type->bound.alloc(type->bound.cache, &type->request);
+    if (unlikely(!object))
+        object = alloc_again(worker, type);
+    if (mode == COUNTING && unlikely(machine_self->layer != LAYER_CPU))
+        note_alloc(worker, type, object);
+    if (mode == COUNTING && unlikely(worker->watches_nodes) && object)
+        note_node(worker, object);
+    return object;
+}
+
+static inline __attribute__((always_inline)) void run_free(struct worker *worker,
+                                                           struct cursor *cursor, uint64_t event,
+                                                           const struct replay_type *type,
+                                                           void *object, const enum mode mode)
+{
+    if (mode == CAREFUL) {
+        free_carefully(worker, cursor, event, object);
+        return;
+    }
+    if (mode == TIMING && unlikely(sampler_due(&worker->notes->sampler))) {
+        free_timed(worker, type, object);
+        return;
+    }
+    type->bound.free(type->bound.cache, object);
+    if (mode == COUNTING && unlikely(machine_self->layer != LAYER_CPU))
+        note_layer(worker, type, REPLAY_FREE, 1);
+}
 
 static inline __attribute__((always_inline)) const uint64_t *
 run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word, const uint64_t *end,
           const enum mode mode)
 {
     const struct replay_type *const types = worker->replay->types;
-    const struct machine_cpu *const self = machine_self;
     replay_slot *const slots = cursor->slots;
 
     while (word < end) {
@@ -401,17 +469,7 @@ run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word, co
             return word;
         switch (plan_op(event)) {
         case PLAN_ALLOC:
-            if (mode == CAREFUL) {
-                object = alloc_carefully(worker, cursor, event);
-            } else {
-                object = type->bound.alloc(type->bound.cache, &type->request);
-                if (unlikely(!object))
-                    object = alloc_again(worker, type);
-                if (mode == COUNTING && unlikely(self->layer != LAYER_CPU))
-                    note_alloc(worker, type, object);
-                if (mode == COUNTING && unlikely(worker->watches_nodes) && object)
-                    note_node(worker, object);
-            }
+            object = run_alloc(worker, cursor, event, type, mode);
             atomic_store_explicit(slot, slot_value(event, object), memory_order_release);
             word++;
             break;
@@ -420,18 +478,10 @@ run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word, co
             if (unlikely(!slot_shows(value, event)))
                 return word; /* its alloc has not run yet */
             object = slot_object(value);
-            if (unlikely(!object)) {
+            if (likely(object))
+                run_free(worker, cursor, event, type, object, mode);
+            else
                 free_missing(worker, type);
-                word++;
-                break;
-            }
-            if (mode == CAREFUL) {
-                free_carefully(worker, cursor, event, object);
-            } else {
-                type->bound.free(type->bound.cache, object);
-                if (mode == COUNTING && unlikely(self->layer != LAYER_CPU))
-                    note_layer(worker, type, REPLAY_FREE, 1);
-            }
             word++;
             break;
         default: {
@@ -449,8 +499,10 @@ run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word, co
 const uint64_t *replay_run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word,
                                  const uint64_t *end)
 {
-    if (worker->replay->careful || worker->timing)
+    if (worker->replay->careful || (worker->timing && worker->counting))
         return run_words(worker, cursor, word, end, CAREFUL);
+    if (worker->timing)
+        return run_words(worker, cursor, word, end, TIMING);
     if (worker->counting)
         return run_words(worker, cursor, word, end, COUNTING);
     return run_words(worker, cursor, word, end, PLAIN);

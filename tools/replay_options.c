@@ -84,7 +84,7 @@ static const struct argp_option option_table[] = {
      "part of the time per event",
      0},
     {"latency", KEY_LATENCY, "every|1/N|off", 0,
-     "time every operation, about one in N (default 1/8), or none; a --cold run times none unless "
+     "time every operation, about one in N (default 1/32), or none; a --cold run times none unless "
      "asked to",
      0},
     {"sample-every", KEY_SAMPLE_EVERY, "N|Nms", 0,
