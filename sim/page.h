@@ -163,6 +163,22 @@ void page_reset_peak(void);
 /* Calls visit for every block and range that is held, boot memory's too. When no CPU is running. */
 void page_each_held(void (*visit)(void *context, const void *address, size_t bytes), void *context);
 
+/* Where pages really lie; all in pages. asked == absent + elsewhere + the sum of by_node. */
+struct page_placement {
+    size_t asked;
+    size_t right;     /* on the node that their record says */
+    size_t absent;    /* no memory behind them, so on no node */
+    size_t elsewhere; /* on a node of the system's that stands for none of ours */
+    size_t by_node[PAGE_MAX_NODES];
+};
+
+/*
+ * Asks the system, by one call, of up to `most` pages, spread evenly over all that are held. False,
+ * and nothing asked, where it will not say, or where memory was bound to no node. Only when no CPU
+ * is running; it takes a walk over all that is held, and about a microsecond a page asked for.
+ */
+bool page_placement(size_t most, struct page_placement *placement);
+
 /*
  * Walks every record and list of the layer and aborts, naming the page, where they contradict each
  * other. Only when no CPU is running. The equations, in pages:

@@ -130,16 +130,20 @@ int page_arena_populate(uintptr_t address, size_t bytes)
     return 0;
 }
 
+int page_arena_nodes_at(void **pages, size_t count, int *nodes)
+{
+    if (numa_available() < 0)
+        return -ENOSYS;
+    return numa_move_pages(0, count, pages, NULL, nodes, 0) ? -errno : 0;
+}
+
 int page_arena_node_at(uintptr_t address)
 {
     void *page = (void *)address;
     int node = -ENOENT;
+    int rc = page_arena_nodes_at(&page, 1, &node);
 
-    if (numa_available() < 0)
-        return -ENOSYS;
-    if (numa_move_pages(0, 1, &page, NULL, &node, 0))
-        return -errno;
-    return node;
+    return rc ? rc : node;
 }
 
 /*

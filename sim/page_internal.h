@@ -45,6 +45,8 @@ int page_arena_populate(uintptr_t address, size_t bytes);
 
 /* The system's number of the node on which a populated page lies, or -errno. */
 int page_arena_node_at(uintptr_t address);
+/* The same of `count` pages by one system call; where it fails as a whole, -errno. */
+int page_arena_nodes_at(void **pages, size_t count, int *nodes);
 
 /* Does the system back any of the arena by huge pages now? */
 bool page_arena_has_huge(const struct page_arena *arena);
@@ -110,10 +112,11 @@ struct boot_pool {
 };
 
 struct page_layer {
-    unsigned nr_nodes, nr_cpus; /* constant, as the next three */
+    unsigned nr_nodes, nr_cpus; /* constant, as the next five */
     size_t node_bytes;          /* of a node's blocks; its ranges follow */
     struct page_arena arena;
     uint8_t nearest[PAGE_MAX_NODES][PAGE_MAX_NODES]; /* [node]: itself, then by distance */
+    int os_node[PAGE_MAX_NODES];                     /* [node]: the system's; -1: not bound */
     bool huge, placement_checked;
 
     struct page_account account;

@@ -89,6 +89,7 @@ static void layer_init(struct page_layer *layer, const struct page_config *confi
     for (unsigned node = 0; node < config->nr_nodes; node++) {
         struct page *first = node_first_page(node);
 
+        layer->os_node[node] = config->os_node ? config->os_node[node] : -1;
         order_nodes(layer->nearest[node], config, node);
         page_zone_init(&layer->zones[node], first, pages);
         page_ranges_init(&layer->ranges[node], first + pages, pages);

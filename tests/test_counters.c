@@ -2,23 +2,17 @@
 /* Counters count what they name, of their thread alone, and are absent where they cannot. */
 #include "sim/counters.h"
 
+#include "tests/forbid.h"
 #include "tests/machine_fixture.h"
 
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/perf_event.h>
-#include <linux/seccomp.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -181,35 +175,11 @@ static void what_never_ran_is_absent(void **state)
     assert_int_equal(values.present, 0);
 }
 
-/* From now on perf_event_open ends with `code`; false where that cannot be arranged. */
-static bool forbid_perf(int code)
-{
-    struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_perf_event_open, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)code),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct perf_event_attr page_faults = {.size = sizeof page_faults,
-                                          .type = PERF_TYPE_SOFTWARE,
-                                          .config = PERF_COUNT_SW_PAGE_FAULTS,
-                                          .exclude_kernel = 1};
-    struct sock_fprog program = {.len = sizeof filter / sizeof filter[0], .filter = filter};
-
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0 &&
-           syscall(SYS_perf_event_open, &page_faults, 0, -1, -1, 0) == -1 && errno == code;
-}
-
-enum { CHILD_FINE, CHILD_WRONG, CHILD_CANNOT };
-
-static int count_without_perf(int code)
+static bool perfs_events_are_absent(void)
 {
     struct counters counters;
     struct counter_values values;
 
-    if (!forbid_perf(code))
-        return CHILD_CANNOT;
     counters_open(&counters);
     for (unsigned i = 0; i < 3; i++) {
         counters_start(&counters);
@@ -218,33 +188,20 @@ static int count_without_perf(int code)
     }
     counters_read(&counters, &values);
     counters_close(&counters);
-    /* Only what does not come from there. */
-    if (values.present != 1u << COUNTER_CONTEXT_SWITCHES)
-        return CHILD_WRONG;
     for (unsigned i = 0; i < COUNTERS; i++) {
         if (i != COUNTER_CONTEXT_SWITCHES && values.values[i] != 0)
-            return CHILD_WRONG;
+            return false;
     }
-    return values.values[COUNTER_CONTEXT_SWITCHES] >= 6 ? CHILD_FINE : CHILD_WRONG;
+    return values.present == 1u << COUNTER_CONTEXT_SWITCHES &&
+           values.values[COUNTER_CONTEXT_SWITCHES] >= 6;
 }
 
-static void where_perf_is_forbidden_all_works_and_perfs_events_are_absent(void **state)
+static void where_perf_is_forbidden_all_works_and_its_events_are_absent(void **state)
 {
-    static const int codes[] = {ENOSYS, EACCES, EPERM};
-
     (void)state;
-    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
-        int status;
-        pid_t child = fork();
-
-        if (child == 0)
-            _exit(count_without_perf(codes[i]));
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_true(WIFEXITED(status));
-        if (WEXITSTATUS(status) == CHILD_CANNOT)
-            skip();
-        assert_int_equal(WEXITSTATUS(status), CHILD_FINE);
-    }
+    assert_where_forbidden(SYS_perf_event_open, ENOSYS, perfs_events_are_absent);
+    assert_where_forbidden(SYS_perf_event_open, EACCES, perfs_events_are_absent);
+    assert_where_forbidden(SYS_perf_event_open, EPERM, perfs_events_are_absent);
 }
 
 static void a_sum_has_only_what_every_thread_has(void **state)
@@ -350,7 +307,7 @@ int main(void)
         cmocka_unit_test(cycles_and_instructions_count_where_there_are_any),
         cmocka_unit_test(a_thread_counts_its_own_only),
         cmocka_unit_test(what_never_ran_is_absent),
-        cmocka_unit_test(where_perf_is_forbidden_all_works_and_perfs_events_are_absent),
+        cmocka_unit_test(where_perf_is_forbidden_all_works_and_its_events_are_absent),
         cmocka_unit_test(a_sum_has_only_what_every_thread_has),
         cmocka_unit_test(each_names_those_that_are_present),
         cmocka_unit_test(a_share_of_the_time_is_scaled_to_all_of_it),
