@@ -117,11 +117,17 @@ struct account *account_create(unsigned cpu, unsigned more_locks, uint64_t seed)
     size_t locks = nr_locks * sizeof(struct lock_account);
     size_t bytes = (sizeof(struct account) + locks + nr_cpus() + 63) / 64 * 64;
     struct account *account = aligned_alloc(64, bytes);
+    /* Memory that is never written to is none: most locks are never held for long, nor waited for.
+     */
+    struct lock_times *times = calloc(nr_locks, sizeof *times);
     uint8_t *distances;
 
-    if (!account)
+    if (!account || !times) {
+        free(account);
+        free(times);
         return NULL;
-    memset(account, 0, bytes); /* its pages too: none is missing inside the clock */
+    }
+    memset(account, 0, bytes);
     distances = (uint8_t *)account + sizeof *account + locks;
     for (unsigned i = 0; i < nr_cpus(); i++) {
         if (i == cpu)
@@ -135,12 +141,17 @@ struct account *account_create(unsigned cpu, unsigned more_locks, uint64_t seed)
     account->nr_cpus = nr_cpus();
     account->nr_locks = nr_locks;
     account->distances = distances;
+    account->times = times;
     account->holds = sampler_seeded(ACCOUNT_HOLD_EVERY, seed + cpu);
+    for (unsigned i = 0; i < nr_locks; i++)
+        account->locks[i].times = &times[i];
     return account;
 }
 
 void account_destroy(struct account *account)
 {
+    if (account)
+        free(account->times);
     free(account);
 }
 
@@ -153,8 +164,8 @@ void account_merge_lock(struct lock_account *into, const struct lock_account *fr
     into->trylock_failures += from->trylock_failures;
     for (unsigned i = 0; i < HANDOFFS; i++)
         into->handoffs[i] += from->handoffs[i];
-    histogram_merge(&into->wait, &from->wait);
-    histogram_merge(&into->hold, &from->hold);
+    histogram_merge(&into->times->wait, &from->times->wait);
+    histogram_merge(&into->times->hold, &from->times->hold);
 }
 
 void account_merge(struct account *into, const struct account *from)
@@ -181,7 +192,7 @@ void account_acquired(struct account *account, const void *lock, uint16_t id, un
         counts->handoffs[account->distances[previous - 1]]++;
     if (waiting_since) {
         counts->contended++;
-        histogram_add(&counts->wait, now_cycles() - waiting_since);
+        histogram_add(&counts->times->wait, now_cycles() - waiting_since);
     }
     /* One hold at a time: one that begins inside of a timed one is passed over. */
     if (sampler_due(&account->holds) && !account->timed) {
@@ -198,7 +209,7 @@ void account_try_failed(struct account *account, uint16_t id)
 
 void account_hold_ends(struct account *account)
 {
-    histogram_add(&lock_account_of(account, account->timed_id)->hold,
+    histogram_add(&lock_account_of(account, account->timed_id)->times->hold,
                   now_cycles() - account->timed_since);
     account->timed = NULL;
 }

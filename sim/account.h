@@ -55,15 +55,23 @@ const char *account_lock_owner(uint16_t id); /* NULL: none */
 
 enum handoff { HANDOFF_SAME_CPU, HANDOFF_SAME_NODE, HANDOFF_OTHER_NODE, HANDOFFS };
 
-/* Of one lock id; times in cycles. acquisitions >= contended; wait.count == contended. */
+/* Of one lock id, in cycles. Apart from the counts, since they are large and rarely written. */
+struct lock_times {
+    struct histogram wait; /* of contended acquisitions */
+    struct histogram hold; /* of about one acquisition in ACCOUNT_HOLD_EVERY */
+};
+
+/*
+ * Of one lock id: a line, so that counting costs the CPU one. acquisitions >= contended ==
+ * times->wait.count.
+ */
 struct lock_account {
     uint64_t acquisitions;       /* lock_acquire and successful lock_try */
     uint64_t contended;          /* of them: the first try failed */
     uint64_t trylock_failures;   /* of lock_try */
     uint64_t handoffs[HANDOFFS]; /* by where the owner before was; the first owner has none */
-    struct histogram wait;       /* of contended acquisitions */
-    struct histogram hold;       /* of about one acquisition in ACCOUNT_HOLD_EVERY */
-};
+    struct lock_times *times;    /* constant */
+} __attribute__((aligned(64)));
 
 /*
  * Holding times are sampled, at random distances: two readings of the clock cost more than most
@@ -78,6 +86,7 @@ struct account {
     unsigned cpu;
     unsigned nr_cpus, nr_locks;
     const uint8_t *distances; /* [nr_cpus] enum handoff, from this CPU */
+    struct lock_times *times; /* [nr_locks] what the locks' point at */
     /* The hold that is being timed; NULL: none. */
     const void *timed;
     uint64_t timed_since; /* cycles */

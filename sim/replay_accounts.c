@@ -92,10 +92,11 @@ static int notes_create(struct replay *replay, unsigned cpu)
     struct worker *worker = &replay->workers[cpu];
     unsigned more = 0;
 
-    worker->notes = calloc(1, sizeof *worker->notes);
+    worker->notes = replay_lines_alloc(1, sizeof *worker->notes);
     if (!worker->notes)
         return -ENOMEM;
-    worker->notes->caches = calloc(replay->result->nr_caches + 1, sizeof *worker->notes->caches);
+    worker->notes->caches =
+        replay_lines_alloc(replay->result->nr_caches + 1, sizeof *worker->notes->caches);
     if (!worker->notes->caches)
         return -ENOMEM;
     worker->notes->sampler =

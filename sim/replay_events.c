@@ -409,13 +409,12 @@ enum mode {
     PLAIN,    /* nothing */
     COUNTING, /* notes layers */
     TIMING,   /* times some operations */
-    CAREFUL   /* all that is asked for: pace, touching, verification, latency, layers */
+    CAREFUL   /* all that is asked for: pace, touching, verification, nodes, latency, layers */
 };
 
-static inline __attribute__((always_inline)) void *run_alloc(struct worker *worker,
-                                                             struct cursor *cursor, uint64_t event,
-                                                             const struct replay_type *type,
-                                                             const enum mode mode)
+static inline __attribute__((always_inline)) void *
+run_alloc(struct worker *worker, const struct machine_cpu *self, struct cursor *cursor,
+          uint64_t event, const struct replay_type *type, const enum mode mode)
 {
     void *object;
 
@@ -426,17 +425,14 @@ static inline __attribute__((always_inline)) void *run_alloc(struct worker *work
     object = type->bound.alloc(type->bound.cache, &type->request);
     if (unlikely(!object))
         object = alloc_again(worker, type);
-    if (mode == COUNTING && unlikely(machine_self->layer != LAYER_CPU))
+    if (mode == COUNTING && unlikely(self->layer != LAYER_CPU))
         note_alloc(worker, type, object);
-    if (mode == COUNTING && unlikely(worker->watches_nodes) && object)
-        note_node(worker, object);
     return object;
 }
 
-static inline __attribute__((always_inline)) void run_free(struct worker *worker,
-                                                           struct cursor *cursor, uint64_t event,
-                                                           const struct replay_type *type,
-                                                           void *object, const enum mode mode)
+static inline __attribute__((always_inline)) void
+run_free(struct worker *worker, const struct machine_cpu *self, struct cursor *cursor,
+         uint64_t event, const struct replay_type *type, void *object, const enum mode mode)
 {
     if (mode == CAREFUL) {
         free_carefully(worker, cursor, event, object);
@@ -447,7 +443,7 @@ static inline __attribute__((always_inline)) void run_free(struct worker *worker
         return;
     }
     type->bound.free(type->bound.cache, object);
-    if (mode == COUNTING && unlikely(machine_self->layer != LAYER_CPU))
+    if (mode == COUNTING && unlikely(self->layer != LAYER_CPU))
         note_layer(worker, type, REPLAY_FREE, 1);
 }
 
@@ -456,6 +452,7 @@ run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word, co
           const enum mode mode)
 {
     const struct replay_type *const types = worker->replay->types;
+    const struct machine_cpu *const self = machine_self;
     replay_slot *const slots = cursor->slots;
 
     while (word < end) {
@@ -469,7 +466,7 @@ run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word, co
             return word;
         switch (plan_op(event)) {
         case PLAN_ALLOC:
-            object = run_alloc(worker, cursor, event, type, mode);
+            object = run_alloc(worker, self, cursor, event, type, mode);
             atomic_store_explicit(slot, slot_value(event, object), memory_order_release);
             word++;
             break;
@@ -479,7 +476,7 @@ run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word, co
                 return word; /* its alloc has not run yet */
             object = slot_object(value);
             if (likely(object))
-                run_free(worker, cursor, event, type, object, mode);
+                run_free(worker, self, cursor, event, type, object, mode);
             else
                 free_missing(worker, type);
             word++;
@@ -499,7 +496,7 @@ run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word, co
 const uint64_t *replay_run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word,
                                  const uint64_t *end)
 {
-    if (worker->replay->careful || (worker->timing && worker->counting))
+    if (worker->replay->careful || worker->watches_nodes || (worker->timing && worker->counting))
         return run_words(worker, cursor, word, end, CAREFUL);
     if (worker->timing)
         return run_words(worker, cursor, word, end, TIMING);

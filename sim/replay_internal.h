@@ -57,7 +57,7 @@ struct cache_notes {
     uint64_t missing[REPLAY_OPS];        /* allocs that failed, frees skipped */
     uint64_t timed[REPLAY_OPS][LAYERS];
     uint64_t timed_cycles[REPLAY_OPS][LAYERS];
-};
+} __attribute__((aligned(CACHE_LINE)));
 
 /* All that one worker notes, its own alone. */
 struct worker_notes {
@@ -142,6 +142,9 @@ const uint64_t *replay_run_words(struct worker *worker, struct cursor *cursor, c
                                  const uint64_t *end);
 
 /* ---- replay_setup.c ---- */
+
+/* Zeroed, of whole lines. NULL: no memory. */
+void *replay_lines_alloc(size_t count, size_t size);
 
 /* Workers, slots, caches and types, from the plan. Errors as replay_run. */
 int replay_prepare(struct replay *replay);

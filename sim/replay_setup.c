@@ -41,7 +41,7 @@ static int deal_lists(struct replay *replay)
     return 0;
 }
 
-static void *lines_alloc(size_t count, size_t size)
+void *replay_lines_alloc(size_t count, size_t size)
 {
     size_t bytes = (count * size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
     void *memory = aligned_alloc(CACHE_LINE, bytes ? bytes : CACHE_LINE);
@@ -62,12 +62,12 @@ int replay_prepare(struct replay *replay)
         return error_set(replay->error, EINVAL,
                          "%u threads, but only %u streams to run: use fewer threads or --replicas",
                          nr_cpus(), replay->nr_cursors);
-    replay->types = lines_alloc(plan->nr_types, sizeof *replay->types);
-    replay->caches = lines_alloc(plan->nr_caches, sizeof *replay->caches);
-    replay->cursors = lines_alloc(replay->nr_cursors, sizeof *replay->cursors);
-    replay->slots = lines_alloc(replicas * plan->nr_slots, sizeof *replay->slots);
-    replay->turns = lines_alloc(replicas, CACHE_LINE);
-    replay->workers = lines_alloc(nr_cpus(), sizeof *replay->workers);
+    replay->types = replay_lines_alloc(plan->nr_types, sizeof *replay->types);
+    replay->caches = replay_lines_alloc(plan->nr_caches, sizeof *replay->caches);
+    replay->cursors = replay_lines_alloc(replay->nr_cursors, sizeof *replay->cursors);
+    replay->slots = replay_lines_alloc(replicas * plan->nr_slots, sizeof *replay->slots);
+    replay->turns = replay_lines_alloc(replicas, CACHE_LINE);
+    replay->workers = replay_lines_alloc(nr_cpus(), sizeof *replay->workers);
     if (!replay->types || !replay->caches || !replay->cursors || !replay->slots || !replay->turns ||
         !replay->workers)
         code = -ENOMEM;

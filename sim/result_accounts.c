@@ -85,12 +85,13 @@ void result_set_lock(json_t *object, const struct lock_account *lock)
 {
     json_object_set_new(object, "acquisitions", json_integer((json_int_t)lock->acquisitions));
     json_object_set_new(object, "contended", json_integer((json_int_t)lock->contended));
-    json_object_set_new(object, "wait_ns", result_ns(lock->wait.sum));
+    json_object_set_new(object, "wait_ns", result_ns(lock->times->wait.sum));
     /* Holds are sampled: the sum is the sampled mean times the acquisitions. */
-    if (lock->hold.count)
-        json_object_set_new(object, "hold_ns",
-                            result_ns((uint64_t)((double)lock->hold.sum / (double)lock->hold.count *
-                                                 (double)lock->acquisitions)));
+    if (lock->times->hold.count)
+        json_object_set_new(
+            object, "hold_ns",
+            result_ns((uint64_t)((double)lock->times->hold.sum / (double)lock->times->hold.count *
+                                 (double)lock->acquisitions)));
     json_object_set_new(object, "trylock_failures",
                         json_integer((json_int_t)lock->trylock_failures));
     json_object_set_new(object, "handoffs",
@@ -98,10 +99,10 @@ void result_set_lock(json_t *object, const struct lock_account *lock)
                                   (json_int_t)lock->handoffs[HANDOFF_SAME_CPU], "same_node",
                                   (json_int_t)lock->handoffs[HANDOFF_SAME_NODE], "other_node",
                                   (json_int_t)lock->handoffs[HANDOFF_OTHER_NODE]));
-    if (lock->wait.count)
-        json_object_set_new(object, "wait", result_times(&lock->wait));
-    if (lock->hold.count)
-        json_object_set_new(object, "hold", result_times(&lock->hold));
+    if (lock->times->wait.count)
+        json_object_set_new(object, "wait", result_times(&lock->times->wait));
+    if (lock->times->hold.count)
+        json_object_set_new(object, "hold", result_times(&lock->times->hold));
 }
 
 static bool lock_used(const struct lock_account *lock)
@@ -112,12 +113,15 @@ static bool lock_used(const struct lock_account *lock)
 /* All locks of a class, in the order of the classes. NULL: no memory. */
 static json_t *locks_by_class(const struct account *account)
 {
-    struct lock_account *sums = calloc(LOCK_CLASSES, sizeof *sums);
-    json_t *array = sums ? json_array() : NULL;
+    struct lock_account sums[LOCK_CLASSES] = {0};
+    struct lock_times *times = calloc(LOCK_CLASSES, sizeof *times);
+    json_t *array = times ? json_array() : NULL;
 
-    for (unsigned i = 0; sums && i < account->nr_locks; i++)
+    for (unsigned class = 0; class < LOCK_CLASSES; class ++)
+        sums[class].times = &times[class];
+    for (unsigned i = 0; times && i < account->nr_locks; i++)
         account_merge_lock(&sums[account_lock_class((uint16_t)i)], &account->locks[i]);
-    for (unsigned class = 0; sums && class < LOCK_CLASSES; class ++) {
+    for (unsigned class = 0; times && class < LOCK_CLASSES; class ++) {
         json_t *object;
 
         if (!lock_used(&sums[class]))
@@ -126,7 +130,7 @@ static json_t *locks_by_class(const struct account *account)
         result_set_lock(object, &sums[class]);
         json_array_append_new(array, object);
     }
-    free(sums);
+    free(times);
     return array;
 }
 
@@ -137,8 +141,8 @@ static int hotter(const void *a, const void *b, void *context)
     const struct lock_account *x = &account->locks[*(const uint16_t *)a];
     const struct lock_account *y = &account->locks[*(const uint16_t *)b];
 
-    if (x->wait.sum != y->wait.sum)
-        return x->wait.sum < y->wait.sum ? 1 : -1;
+    if (x->times->wait.sum != y->times->wait.sum)
+        return x->times->wait.sum < y->times->wait.sum ? 1 : -1;
     return (x->acquisitions < y->acquisitions) - (x->acquisitions > y->acquisitions);
 }
 

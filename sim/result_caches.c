@@ -37,8 +37,8 @@ static uint64_t waited(const struct account *account, const char *name)
     uint64_t cycles = 0;
 
     for (unsigned i = 0; account && i < account->nr_locks; i++) {
-        if (account->locks[i].wait.count && owned_by((uint16_t)i, name))
-            cycles += account->locks[i].wait.sum;
+        if (account->locks[i].times->wait.count && owned_by((uint16_t)i, name))
+            cycles += account->locks[i].times->wait.sum;
     }
     return cycles;
 }

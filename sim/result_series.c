@@ -110,8 +110,8 @@ static json_t *locks_section(const struct account *account)
             json_object_set_new(object, "cache", json_string(owner));
         json_object_set_new(object, "acquisitions", json_integer((json_int_t)lock->acquisitions));
         json_object_set_new(object, "contended", json_integer((json_int_t)lock->contended));
-        json_object_set_new(object, "wait", buckets(&lock->wait));
-        json_object_set_new(object, "hold", buckets(&lock->hold));
+        json_object_set_new(object, "wait", buckets(&lock->times->wait));
+        json_object_set_new(object, "hold", buckets(&lock->times->hold));
         json_array_append_new(array, object);
     }
     return array;

@@ -139,7 +139,7 @@ static void count_alone(enum subject subject)
     }
     assert_int_equal(self->acquisitions, 1000);
     assert_int_equal(self->contended, 0);
-    assert_int_equal(self->wait.count, 0);
+    assert_int_equal(self->times->wait.count, 0);
     assert_int_equal(self->trylock_failures, 0);
     assert_int_equal(self->handoffs[HANDOFF_SAME_CPU], 999);
     for (unsigned i = 0; i < accounts[0]->nr_locks; i++)
@@ -184,8 +184,11 @@ static void take_uncounted(enum subject subject)
     }
     account_trip();
     account_exchange_failed(EXCHANGE_FLUSHER);
-    for (unsigned i = 0; i < accounts[0]->nr_locks; i++)
+    for (unsigned i = 0; i < accounts[0]->nr_locks; i++) {
+        nothing.times = accounts[0]->locks[i].times;
         assert_memory_equal(&accounts[0]->locks[i], &nothing, sizeof nothing);
+        assert_int_equal(nothing.times->wait.count + nothing.times->hold.count, 0);
+    }
     assert_int_equal(accounts[0]->trips, 0);
     /* Nor did they note who had the lock: the first that counts has no owner before it. */
     become(0);
@@ -276,7 +279,7 @@ static void contend(enum subject subject)
     fixture_run(take_often, &subject);
     for (unsigned i = 0; i < CPUS; i++) {
         assert_int_equal(counts(i)->acquisitions, ROUNDS);
-        assert_int_equal(counts(i)->wait.count, counts(i)->contended);
+        assert_int_equal(counts(i)->times->wait.count, counts(i)->contended);
         account_merge(sum, accounts[i]);
     }
     for (unsigned i = 0; i < HANDOFFS; i++)
@@ -284,7 +287,7 @@ static void contend(enum subject subject)
     assert_int_equal(all->acquisitions, CPUS * ROUNDS);
     assert_int_equal(handoffs, CPUS * ROUNDS - 1);
     assert_true(all->contended <= all->acquisitions);
-    assert_int_equal(all->wait.count, all->contended);
+    assert_int_equal(all->times->wait.count, all->contended);
     assert_int_equal(all->trylock_failures, 0);
     assert_int_equal(sum->trips, CPUS * ROUNDS);
     account_destroy(sum);
@@ -362,7 +365,7 @@ static void wait_for_a_holder(enum subject subject)
         accounts_open();
         meeting.held = meeting.coming = 0;
         fixture_run(hold_or_wait, NULL);
-        wait = &counts(1)->wait;
+        wait = &counts(1)->times->wait;
         assert_int_equal(counts(0)->contended, 0);
         assert_int_equal(counts(1)->acquisitions, 1);
         assert_int_equal(counts(1)->contended, wait->count);
@@ -396,7 +399,7 @@ static bool was_timed(const struct histogram *hold, uint64_t *timed, uint64_t *s
 
 static void hold_often(enum subject subject)
 {
-    const struct histogram *hold = &counts(0)->hold;
+    const struct histogram *hold = &counts(0)->times->hold;
     uint64_t timed = 0, sum = 0, longest = 0;
 
     for (unsigned i = 0; i < HOLDS; i++) {
@@ -431,11 +434,11 @@ static void one_hold_in_16_is_timed_and_truly(void **state)
 static void hold_two(enum subject subject)
 {
     struct lock around;
-    const struct histogram *outer, *inner = &counts(0)->hold;
+    const struct histogram *outer, *inner = &counts(0)->times->hold;
     uint64_t outer_timed = 0, outer_sum = 0, inner_timed = 0, inner_sum = 0, ignored;
 
     lock_init(&around, LOCK_CLASS_CPU, LOCK_RANK_CPU, NULL);
-    outer = &accounts[0]->locks[around.id].hold;
+    outer = &accounts[0]->locks[around.id].times->hold;
     for (unsigned i = 0; i < 8000; i++) {
         bool was_inner = false;
 
@@ -523,12 +526,16 @@ static void merging_adds_all_that_is_counted(void **state)
     lock_from = &from->locks[LOCK_CLASS_ZONE];
     into->trips = 3, from->trips = 4;
     into->failed_exchanges[EXCHANGE_GROWING] = 1, from->failed_exchanges[EXCHANGE_GROWING] = 2;
-    *lock_into = (struct lock_account){.acquisitions = 10, .contended = 5, .handoffs = {1, 2, 3}};
-    *lock_from = (struct lock_account){
-        .acquisitions = 100, .contended = 50, .trylock_failures = 7, .handoffs = {10, 20, 30}};
-    histogram_fill(&lock_into->wait, 5, 5);
-    histogram_fill(&lock_from->wait, 777, 50);
-    histogram_fill(&lock_from->hold, 9, 6);
+    *lock_into = (struct lock_account){
+        .acquisitions = 10, .contended = 5, .handoffs = {1, 2, 3}, .times = lock_into->times};
+    *lock_from = (struct lock_account){.acquisitions = 100,
+                                       .contended = 50,
+                                       .trylock_failures = 7,
+                                       .handoffs = {10, 20, 30},
+                                       .times = lock_from->times};
+    histogram_fill(&lock_into->times->wait, 5, 5);
+    histogram_fill(&lock_from->times->wait, 777, 50);
+    histogram_fill(&lock_from->times->hold, 9, 6);
     histogram_fill(&wait, 5, 5);
     histogram_fill(&wait, 777, 50);
     histogram_fill(&hold, 9, 6);
@@ -543,8 +550,8 @@ static void merging_adds_all_that_is_counted(void **state)
     assert_int_equal(lock_into->trylock_failures, 7);
     for (unsigned i = 0; i < HANDOFFS; i++)
         assert_int_equal(lock_into->handoffs[i], 11 * (i + 1));
-    assert_memory_equal(&lock_into->wait, &wait, sizeof wait);
-    assert_memory_equal(&lock_into->hold, &hold, sizeof hold);
+    assert_memory_equal(&lock_into->times->wait, &wait, sizeof wait);
+    assert_memory_equal(&lock_into->times->hold, &hold, sizeof hold);
     assert_int_equal(into->locks[LOCK_CLASS_BOOT].trylock_failures, 1);
     account_destroy(from);
     account_destroy(into);
@@ -635,7 +642,7 @@ static void count_late(struct lock *late)
     }
     assert_int_equal(of_class->acquisitions, 100);
     assert_int_equal(of_class->trylock_failures, 100);
-    assert_in_range(of_class->hold.count, 1, 50);
+    assert_in_range(of_class->times->hold.count, 1, 50);
 }
 
 static void an_id_that_an_account_has_no_room_for_counts_under_its_class(void **state)
