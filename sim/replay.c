@@ -240,6 +240,12 @@ static bool enough(const struct replay *replay)
            (config->cold || machine_cycles_to_ns(replay->measured.sum) >= config->min_measured_ns);
 }
 
+/* On one node nothing is local or not: no loop need be spent on it. */
+static unsigned counted_records(void)
+{
+    return RECORD_CONTENTION | (nr_nodes() > 1 ? RECORD_LOCALITY : 0);
+}
+
 static struct loop_kind first_loop(const struct replay *replay)
 {
     const struct replay_config *config = replay->config;
@@ -247,7 +253,7 @@ static struct loop_kind first_loop(const struct replay *replay)
     return (struct loop_kind){
         .measured = config->cold,
         .sampled = replay->keeps_ledger,
-        .counted = config->cold && (config->record & (RECORD_CONTENTION | RECORD_LOCALITY)),
+        .counted = config->cold && (config->record & counted_records()),
         .timed = config->cold && (config->record & RECORD_LATENCY),
     };
 }
@@ -265,8 +271,7 @@ static bool next_loop(struct replay *replay)
     bool cold = replay->config->cold;
 
     replay->loop++;
-    if (!replay->code && !cold &&
-        due(replay, RECORD_CONTENTION | RECORD_LOCALITY, &replay->counted))
+    if (!replay->code && !cold && due(replay, counted_records(), &replay->counted))
         replay->kind = (struct loop_kind){.counted = true};
     else if (!replay->code && !cold && due(replay, RECORD_LATENCY, &replay->timed))
         replay->kind = (struct loop_kind){.timed = true};

@@ -53,8 +53,11 @@ json_t *result_recorded(const struct run_config *config, const struct run_report
                                              : 1));
         json_object_set_new(object, "latency", latency);
     }
+    /* On one node nothing need be looked at: then no loop was spent on it. */
     if (record & RECORD_LOCALITY)
-        json_object_set_new(object, "locality", json_true());
+        json_object_set_new(object, "locality",
+                            replay->counted.count ? recorded_loops(config, &replay->counted, replay)
+                                                  : json_object());
     if (replay->counters.present)
         json_object_set_new(object, "counters", json_true());
     json_object_set_new(object, "clock_cost_ns", json_real(native_clock_cost_ns()));
