@@ -42,6 +42,23 @@ static void extremes_note(struct replay *replay)
         result->caches[i].most_live = replay->part_ledgers[i];
 }
 
+/* Pages that the system is asked for at each sample. */
+#define PLACEMENT_PAGES 256
+
+static void placement_note(struct replay *replay)
+{
+    struct page_placement *sum = &replay->result->placement, here;
+
+    if (!(replay->config->record & RECORD_LOCALITY) || !page_placement(PLACEMENT_PAGES, &here))
+        return;
+    sum->asked += here.asked;
+    sum->right += here.right;
+    sum->absent += here.absent;
+    sum->elsewhere += here.elsewhere;
+    for (unsigned i = 0; i < nr_nodes(); i++)
+        sum->by_node[i] += here.by_node[i];
+}
+
 void replay_sample_take(struct replay *replay, size_t cut)
 {
     const struct plan_cut *here = &replay->plan->cuts[cut];
@@ -68,4 +85,5 @@ void replay_sample_take(struct replay *replay, size_t cut)
     memcpy(sample->free_blocks, pages.free_blocks, sizeof sample->free_blocks);
     sample->listed_bytes = pages.listed_bytes;
     extremes_note(replay);
+    placement_note(replay);
 }

@@ -176,6 +176,12 @@ static json_t *invalid_reasons(const struct run_config *config, const struct run
         json_array_append_new(reasons, json_sprintf("%llu broken promises; the first: %s",
                                                     (unsigned long long)replay->violations,
                                                     replay->first_violation));
+    if (replay->placement.right + replay->placement.absent != replay->placement.asked)
+        json_array_append_new(reasons,
+                              json_sprintf("%zu of %zu pages looked at do not lie on their node",
+                                           replay->placement.asked - replay->placement.absent -
+                                               replay->placement.right,
+                                           replay->placement.asked));
     if (replay->ledger_error[0])
         json_array_append_new(reasons, json_sprintf("the ledger of memory does not balance %s",
                                                     replay->ledger_error));

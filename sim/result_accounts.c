@@ -361,6 +361,18 @@ void result_add_memory(json_t *record, const struct run_config *config,
 
 /* ---- locality ---- */
 
+/* Where pages were found to lie, of those that the system was asked for at the samples. */
+static json_t *placement_section(const struct page_placement *placement, unsigned nr_nodes)
+{
+    json_t *by_node = json_array();
+
+    for (unsigned i = 0; i < nr_nodes; i++)
+        json_array_append_new(by_node, json_integer((json_int_t)placement->by_node[i]));
+    return json_pack("{s:I, s:I, s:I, s:I, s:o}", "asked", (json_int_t)placement->asked, "right",
+                     (json_int_t)placement->right, "absent", (json_int_t)placement->absent,
+                     "elsewhere", (json_int_t)placement->elsewhere, "by_node", by_node);
+}
+
 json_t *result_locality(const struct run_config *config, const struct run_report *report)
 {
     const struct replay_result *replay = &report->replay;
@@ -375,6 +387,9 @@ json_t *result_locality(const struct run_config *config, const struct run_report
         json_array_append_new(
             by_node, json_integer((json_int_t)(replay->first_pages.held_by_node[i] / PAGE_SIZE)));
     json_object_set_new(object, "pages_by_node", by_node);
+    if (replay->placement.asked)
+        json_object_set_new(object, "placement",
+                            placement_section(&replay->placement, report->nr_nodes));
     /* On one node there is nothing to look at: no allocation can come from another. */
     if ((config->replay.record & RECORD_LOCALITY) && !report->harness)
         json_object_set_new(object, "foreign_node_allocs",

@@ -123,6 +123,10 @@ static int print_json(const struct trace_summary *summary)
     set_count(object, "live_at_end", summary->live_at_end);
     set_count(object, "requested_bytes", summary->requested_bytes);
     set_count(object, "recorded_bytes", summary->recorded_bytes);
+    if (summary->recorded_bytes)
+        json_object_set_new(
+            object, "internal_fragmentation",
+            json_real(1 - (double)summary->requested_bytes / (double)summary->recorded_bytes));
     set_count(object, "duration_ns", summary->duration_ns);
     json_object_set_new(object, "digest", json_string(summary->digest));
     json_object_set_new(object, "provenance", json_loads(summary->provenance, 0, NULL));

@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 struct arguments {
     struct replay_options options;
@@ -31,13 +32,17 @@ struct arguments {
     char **command; /* as typed */
 };
 
+/* Side files of the runs, by a hash of their names. */
+#define SERIES_FOLDER "series"
+
 /* One run of the sweep. */
 struct run {
     const char *trace;
     const struct cell *cell;
     unsigned repeat;
-    char *name; /* unlike any other of the sweep: what a resumed sweep knows it by */
-    bool done;  /* has a valid result */
+    char *name;   /* unlike any other of the sweep: what a resumed sweep knows it by */
+    char *series; /* its side file, in the sweep's folder */
+    bool done;    /* has a valid result */
 };
 
 struct sweep {
@@ -134,7 +139,9 @@ static int runs_create(struct sweep *sweep, struct error *error)
         run->trace = arguments->traces.words[rest / sweep->cells.count];
         if (asprintf(&run->name, "%s %s magazine=%llu threads=%u repeat=%u", run->trace,
                      run->cell->allocator, (unsigned long long)run->cell->magazine_size,
-                     run->cell->threads, run->repeat) < 0)
+                     run->cell->threads, run->repeat) < 0 ||
+            asprintf(&run->series, SERIES_FOLDER "/%016llx.jsonl",
+                     (unsigned long long)XXH3_64bits(run->name, strlen(run->name))) < 0)
             return error_set(error, ENOMEM, "no memory for %zu runs", total);
         sweep->nr_runs++;
     }
@@ -242,6 +249,18 @@ static int folder_make(const char *folder, struct error *error)
     return 0;
 }
 
+static int series_folder_make(const char *folder, struct error *error)
+{
+    char *path;
+    int code;
+
+    if (asprintf(&path, "%s/%s", folder, SERIES_FOLDER) < 0)
+        return error_set(error, ENOMEM, "no memory for a path");
+    code = folder_make(path, error);
+    free(path);
+    return code;
+}
+
 /* Begins the files of the sweep, or goes on with those that are there. */
 static int results_open(struct sweep *sweep, const json_t *description, struct error *error)
 {
@@ -273,7 +292,7 @@ static int results_open(struct sweep *sweep, const json_t *description, struct e
     if (code)
         return code;
     sweep->file = runs_file_open(folder, whole, error);
-    return sweep->file < 0 ? sweep->file : 0;
+    return sweep->file < 0 ? sweep->file : series_folder_make(folder, error);
 }
 
 /* ---- running ---- */
@@ -316,6 +335,8 @@ static int run_command(const struct sweep *sweep, const struct run *run, struct 
     if (code == 0 && cell->magazine_size)
         code =
             word_list_add(words, "--magazine-size=%llu", (unsigned long long)cell->magazine_size);
+    if (code == 0 && options->recording.record)
+        code = word_list_add(words, "--series=%s/%s", sweep->arguments->folder, run->series);
     return code ?: word_list_add(words, "--json=-") ?: word_list_add(words, "--")
                 ?: word_list_add(words, "%s", run->trace);
 }
@@ -363,6 +384,9 @@ static json_t *run_record(struct run *run, const struct child_result *result)
     }
     if (record)
         json_object_set_new(record, "cell", json_string(run->name));
+    /* From the folder, which may be moved. */
+    if (json_object_get(record, "series"))
+        json_object_set_new(record, "series", json_string(run->series));
     run->done = result_valid(record);
     if (result->status != 0) {
         command_progress_clear();
@@ -479,8 +503,10 @@ static int sweep_run(struct sweep *sweep, size_t *missing, struct error *error)
 
 static void sweep_cleanup(struct sweep *sweep)
 {
-    for (size_t i = 0; i < sweep->nr_runs; i++)
+    for (size_t i = 0; i < sweep->nr_runs; i++) {
         free(sweep->runs[i].name);
+        free(sweep->runs[i].series);
+    }
     free(sweep->runs);
     cells_cleanup(&sweep->cells);
     if (sweep->file >= 0)

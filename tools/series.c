@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* From records to points. */
 #include "tools/series.h"
+#include "tools/record.h"
 
 #include "sim/error.h"
 #include "sim/result.h"
@@ -118,8 +119,9 @@ static void visit(void *context, const json_t *record)
     }
     point->events_per_second = grown;
     grown[point->runs++] = json_number_value(json_object_get(record, "events_per_second"));
-    peak =
-        json_object_get(json_object_get(json_object_get(record, "ledger"), "peak"), "page_bytes");
+    peak = json_object_get(record, "peak_page_bytes");
+    if (!peak) /* records of before there was a ledger */
+        peak = record_at(record, "ledger.peak.page_bytes");
     if (peak && json_number_value(peak) > point->peak_page_bytes)
         point->peak_page_bytes = json_number_value(peak);
 }
