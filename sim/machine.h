@@ -22,6 +22,12 @@
 
 #define CACHE_LINE 64
 
+/* How far down the operation at some position came. */
+struct layer_note {
+    const void *position; /* whatever the driver tells operations apart by */
+    unsigned layer;       /* enum layer */
+};
+
 /*
  * The part of a CPU that the inline functions below read; the machine's own record begins with
  * it. Written before the CPU runs, then only by its owner.
@@ -29,10 +35,22 @@
 struct machine_cpu {
     unsigned id;
     unsigned node;
-    unsigned layer; /* deepest layer of the operation in hand; whoever drives the CPU resets it */
+    /*
+     * Who drives the CPU says at which position the operation in hand is, and where notes go: an
+     * operation that leaves the CPU's own layer writes one. So operations that do not, which should
+     * be nearly all, cost the store of a position.
+     */
+    const void *position;
+    struct layer_note *last_note; /* always there */
+    struct layer_note own_note;   /* where they go while nobody keeps them */
     /* Recorded time at the CPU's position in the trace; see timer_now_ns. Others may read it. */
     _Atomic uint64_t timer_ns;
 };
+
+static inline void machine_cpu_init(struct machine_cpu *cpu, unsigned id, unsigned node)
+{
+    *cpu = (struct machine_cpu){.id = id, .node = node, .last_note = &cpu->own_note};
+}
 
 extern _Thread_local struct machine_cpu *machine_self __attribute__((tls_model("initial-exec")));
 extern unsigned machine_nr_cpus;
@@ -79,8 +97,30 @@ uint64_t timer_now_ns(void);
 /* The operation in hand has come down to `layer`. The page layer says so by itself. */
 static inline void account_layer(enum layer layer)
 {
-    if (machine_self->layer < layer)
-        machine_self->layer = layer;
+    struct machine_cpu *self = machine_self;
+    struct layer_note *last = self->last_note;
+
+    if (last->position != self->position) {
+        self->last_note = ++last;
+        *last = (struct layer_note){.position = self->position, .layer = layer};
+    } else if (last->layer < layer) {
+        last->layer = layer;
+    }
+}
+
+/* For drivers, and tests: an operation begins that has no position, and how far down it came. */
+static inline void account_layer_reset(void)
+{
+    machine_self->position = NULL;
+    if (!machine_self->last_note->position)
+        machine_self->last_note->layer = LAYER_CPU;
+}
+
+static inline enum layer account_layer_reached(void)
+{
+    const struct layer_note *last = machine_self->last_note;
+
+    return last->position == machine_self->position ? (enum layer)last->layer : LAYER_CPU;
 }
 
 /*

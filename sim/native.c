@@ -37,8 +37,7 @@ int native_start(const struct native_config *config, struct error *error)
         return error_set(error, ENOMEM, "no memory for %u CPUs", config->nr_cpus);
     memset(native.cpus, 0, config->nr_cpus * sizeof *native.cpus);
     for (unsigned i = 0; i < config->nr_cpus; i++) {
-        native.cpus[i].self.id = i;
-        native.cpus[i].self.node = config->cpu_node[i];
+        machine_cpu_init(&native.cpus[i].self, i, config->cpu_node[i]);
         CDS_INIT_LIST_HEAD(&native.cpus[i].deferred);
     }
     native.topology = config->topology;

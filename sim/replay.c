@@ -55,7 +55,6 @@ static bool cursor_step(struct worker *worker, struct cursor *cursor)
     size_t time = worker->replay->plan->event_times ? position : position / PLAN_CHUNK;
 
     machine_set_timer(worker->replay->timer_base_ns + cursor->group->times.words[time]);
-    machine_self->layer = 0; /* what safe points left */
     cursor->next = replay_run_words(worker, cursor, before, end < cursor->end ? end : cursor->end);
     atomic_store_explicit(&cursor->progress, cursor_position(cursor), memory_order_release);
     turn_give_up(cursor);

@@ -129,7 +129,7 @@ struct replay_result {
     struct replay_sample *samples; /* [nr_samples], in order; NULL: not recorded */
     size_t nr_samples;
     struct page_placement placement; /* of some pages at each sample, summed; asked 0: not known */
-    size_t peak_sample;      /* the one with the most pages held */
+    size_t peak_sample;              /* the one with the most pages held */
     size_t most_live_sample; /* the one in which most bytes were asked for and not yet freed */
     uint64_t sampling_ns;    /* the first loop stood still for so long */
     char ledger_error[256];  /* the first sample that did not balance; "": all did */

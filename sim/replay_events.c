@@ -31,13 +31,24 @@ static inline bool slot_shows(uint64_t value, uint64_t word)
 
 /* ---- what is missing, and what is noted ---- */
 
+/* An alloc that failed is in no layer. */
+static void note_drop(void)
+{
+    struct machine_cpu *self = machine_self;
+
+    if (self->position && self->last_note->position == self->position)
+        self->last_note--;
+}
+
 static void alloc_missing(struct worker *worker, const struct replay_type *type)
 {
     worker->failed_allocs++;
     worker->missing_objects++;
     worker->missing_bytes += type->request.size;
-    if (worker->counting)
+    if (worker->counting) {
         worker->notes->caches[type->account].missing[REPLAY_ALLOC]++;
+        note_drop();
+    }
 }
 
 static __attribute__((noinline)) void free_missing(struct worker *worker,
@@ -60,31 +71,41 @@ static __attribute__((noinline)) void *alloc_again(struct worker *worker,
     return object;
 }
 
-/* An operation on `objects` objects has come beyond the CPU's own layer. */
-static __attribute__((noinline)) void note_layer(struct worker *worker,
-                                                 const struct replay_type *type, enum replay_op op,
-                                                 unsigned objects)
-{
-    struct machine_cpu *self = machine_self;
-
-    worker->notes->caches[type->account].layers[op][self->layer] += objects;
-    self->layer = LAYER_CPU;
-}
-
-/* An alloc that failed is in no layer. */
-static void note_alloc(struct worker *worker, const struct replay_type *type, const void *object)
-{
-    if (object)
-        note_layer(worker, type, REPLAY_ALLOC, 1);
-    else
-        machine_self->layer = LAYER_CPU;
-}
-
+/* An operation without a position has ended. */
 static void note_operation(struct worker *worker, const struct replay_type *type, enum replay_op op,
                            unsigned objects)
 {
-    if (worker->counting && machine_self->layer != LAYER_CPU)
-        note_layer(worker, type, op, objects);
+    enum layer layer = account_layer_reached();
+
+    if (worker->counting && layer != LAYER_CPU)
+        worker->notes->caches[type->account].layers[op][layer] += objects;
+}
+
+/* From now on operations have positions, their words, and leave notes; see struct machine_cpu. */
+static void notes_open(struct worker *worker)
+{
+    struct layer_note *notes = worker->notes->layers;
+
+    notes[0] = (struct layer_note){0};
+    machine_self->position = NULL;
+    machine_self->last_note = notes;
+}
+
+static __attribute__((noinline)) void notes_close(struct worker *worker)
+{
+    struct machine_cpu *self = machine_self;
+    struct cache_notes *caches = worker->notes->caches;
+
+    for (const struct layer_note *note = worker->notes->layers; note <= self->last_note; note++) {
+        const uint64_t *word = note->position;
+
+        if (!word)
+            continue;
+        caches[worker->replay->types[plan_type(*word)].account]
+            .layers[plan_op(*word) == PLAN_ALLOC ? REPLAY_ALLOC : REPLAY_FREE][note->layer]++;
+    }
+    self->position = NULL;
+    self->last_note = &self->own_note;
 }
 
 static __attribute__((noinline)) void note_node(struct worker *worker, const void *object)
@@ -96,7 +117,7 @@ static void note_time(struct worker *worker, const struct replay_type *type, enu
                       uint64_t cycles)
 {
     struct worker_notes *notes = worker->notes;
-    unsigned layer = machine_self->layer;
+    enum layer layer = account_layer_reached();
 
     histogram_add(&notes->latency[op][layer], cycles);
     notes->caches[type->account].timed[op][layer]++;
@@ -160,7 +181,7 @@ static __attribute__((noinline)) void *alloc_timed(struct worker *worker,
     uint64_t from;
     void *object;
 
-    machine_self->layer = LAYER_CPU;
+    account_layer_reset();
     from = now_cycles();
     object = type->bound.alloc(type->bound.cache, &type->request);
     if (unlikely(!object))
@@ -174,7 +195,7 @@ static __attribute__((noinline)) void free_timed(struct worker *worker,
 {
     uint64_t from;
 
-    machine_self->layer = LAYER_CPU;
+    account_layer_reset();
     from = now_cycles();
     type->bound.free(type->bound.cache, object);
     note_time(worker, type, REPLAY_FREE, now_cycles() - from);
@@ -188,7 +209,7 @@ static __attribute__((noinline)) void *alloc_carefully(struct worker *worker,
     const struct replay_type *type = &worker->replay->types[plan_type(word)];
     void *object;
 
-    machine_self->layer = LAYER_CPU;
+    account_layer_reset();
     if (worker->timing && sampler_due(&worker->notes->sampler)) {
         object = alloc_timed(worker, type);
     } else {
@@ -211,7 +232,7 @@ free_carefully(struct worker *worker, const struct cursor *cursor, uint64_t word
     const struct replay_type *type = &worker->replay->types[plan_type(word)];
 
     object_dies(worker, cursor, word, object);
-    machine_self->layer = LAYER_CPU;
+    account_layer_reset();
     if (worker->timing && sampler_due(&worker->notes->sampler))
         free_timed(worker, type, object);
     else
@@ -237,7 +258,7 @@ static void *alloc_or_none(struct worker *worker, uint64_t word)
         alloc_missing(worker, type);
         return NULL;
     }
-    machine_self->layer = LAYER_CPU;
+    account_layer_reset();
     object = type->bound.alloc(type->bound.cache, &type->request);
     if (!object)
         return alloc_again(worker, type);
@@ -272,7 +293,7 @@ static bool alloc_bulk(struct worker *worker, struct cursor *cursor, const uint6
     if (plan_op(word[1]) == PLAN_ALLOC_CREATED &&
         atomic_load_explicit(&replay->caches[cache].state, memory_order_acquire) < CACHE_THERE)
         return false;
-    machine_self->layer = LAYER_CPU;
+    account_layer_reset();
     got = cache_there(replay, cache)
               ? allocator_alloc_bulk(&type->bound, &type->request, count, worker->bulk)
               : 0;
@@ -315,7 +336,7 @@ static bool free_bulk(struct worker *worker, struct cursor *cursor, const uint64
             free_missing(worker, type);
         }
         if (gathered && (i == count || plan_type(word[i + 1]) != plan_type(word[i]))) {
-            machine_self->layer = LAYER_CPU;
+            account_layer_reset();
             allocator_free_bulk(&type->bound, gathered, worker->bulk);
             note_operation(worker, type, REPLAY_FREE, gathered);
             gathered = 0;
@@ -412,9 +433,10 @@ enum mode {
     CAREFUL   /* all that is asked for: pace, touching, verification, nodes, latency, layers */
 };
 
-static inline __attribute__((always_inline)) void *
-run_alloc(struct worker *worker, const struct machine_cpu *self, struct cursor *cursor,
-          uint64_t event, const struct replay_type *type, const enum mode mode)
+static inline __attribute__((always_inline)) void *run_alloc(struct worker *worker,
+                                                             struct cursor *cursor, uint64_t event,
+                                                             const struct replay_type *type,
+                                                             const enum mode mode)
 {
     void *object;
 
@@ -425,14 +447,13 @@ run_alloc(struct worker *worker, const struct machine_cpu *self, struct cursor *
     object = type->bound.alloc(type->bound.cache, &type->request);
     if (unlikely(!object))
         object = alloc_again(worker, type);
-    if (mode == COUNTING && unlikely(self->layer != LAYER_CPU))
-        note_alloc(worker, type, object);
     return object;
 }
 
-static inline __attribute__((always_inline)) void
-run_free(struct worker *worker, const struct machine_cpu *self, struct cursor *cursor,
-         uint64_t event, const struct replay_type *type, void *object, const enum mode mode)
+static inline __attribute__((always_inline)) void run_free(struct worker *worker,
+                                                           struct cursor *cursor, uint64_t event,
+                                                           const struct replay_type *type,
+                                                           void *object, const enum mode mode)
 {
     if (mode == CAREFUL) {
         free_carefully(worker, cursor, event, object);
@@ -443,8 +464,6 @@ run_free(struct worker *worker, const struct machine_cpu *self, struct cursor *c
         return;
     }
     type->bound.free(type->bound.cache, object);
-    if (mode == COUNTING && unlikely(self->layer != LAYER_CPU))
-        note_layer(worker, type, REPLAY_FREE, 1);
 }
 
 static inline __attribute__((always_inline)) const uint64_t *
@@ -452,7 +471,7 @@ run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word, co
           const enum mode mode)
 {
     const struct replay_type *const types = worker->replay->types;
-    const struct machine_cpu *const self = machine_self;
+    struct machine_cpu *const self = machine_self;
     replay_slot *const slots = cursor->slots;
 
     while (word < end) {
@@ -464,9 +483,11 @@ run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word, co
 
         if (mode == CAREFUL && !pace_due(worker, cursor, word))
             return word;
+        if (mode == COUNTING)
+            self->position = word;
         switch (plan_op(event)) {
         case PLAN_ALLOC:
-            object = run_alloc(worker, self, cursor, event, type, mode);
+            object = run_alloc(worker, cursor, event, type, mode);
             atomic_store_explicit(slot, slot_value(event, object), memory_order_release);
             word++;
             break;
@@ -476,7 +497,7 @@ run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word, co
                 return word; /* its alloc has not run yet */
             object = slot_object(value);
             if (likely(object))
-                run_free(worker, self, cursor, event, type, object, mode);
+                run_free(worker, cursor, event, type, object, mode);
             else
                 free_missing(worker, type);
             word++;
@@ -500,7 +521,11 @@ const uint64_t *replay_run_words(struct worker *worker, struct cursor *cursor, c
         return run_words(worker, cursor, word, end, CAREFUL);
     if (worker->timing)
         return run_words(worker, cursor, word, end, TIMING);
-    if (worker->counting)
-        return run_words(worker, cursor, word, end, COUNTING);
+    if (worker->counting) {
+        notes_open(worker);
+        word = run_words(worker, cursor, word, end, COUNTING);
+        notes_close(worker);
+        return word;
+    }
     return run_words(worker, cursor, word, end, PLAIN);
 }

@@ -64,6 +64,9 @@ struct worker_notes {
     struct cache_notes *caches; /* [result->nr_caches] */
     uint64_t foreign_allocs;
     struct sampler sampler;
+    /* Of the chunk in hand, with one in front that is of no position: an event makes one at most.
+     */
+    struct layer_note layers[PLAN_CHUNK + 2];
     struct histogram latency[REPLAY_OPS][LAYERS]; /* cycles */
 };
 

@@ -12,16 +12,16 @@
 
 enum layer layer_of_alloc(struct cache *cache, void **object)
 {
-    machine_self->layer = LAYER_CPU;
+    account_layer_reset();
     *object = scene_alloc(cache);
-    return machine_self->layer;
+    return account_layer_reached();
 }
 
 enum layer layer_of_free(struct cache *cache, void *object)
 {
-    machine_self->layer = LAYER_CPU;
+    account_layer_reset();
     scene_free(cache, object);
-    return machine_self->layer;
+    return account_layer_reached();
 }
 
 static uint64_t trips_told;

@@ -27,7 +27,7 @@ static void act_as(unsigned id, unsigned node)
 {
     static _Thread_local struct machine_cpu cpu;
 
-    cpu = (struct machine_cpu){.id = id, .node = node};
+    machine_cpu_init(&cpu, id, node);
     machine_self = &cpu;
 }
 

@@ -30,6 +30,7 @@ static void start(unsigned nr_nodes, const int *os_node)
                                        .node_bytes = 32 * MIB};
     struct error error = {""};
 
+    machine_cpu_init(&cpu, 0, 0);
     machine_self = &cpu;
     page_exit(); /* what a test before that was skipped or failed has left */
     if (page_init(&config, &error))

@@ -215,9 +215,9 @@ static void an_emergency_object_is_no_trip(void **state)
     scene_open(1, 0, "spl", NULL);
     cache = scene_cache(128, 8);
     accounts_open();
-    machine_self->layer = LAYER_CPU;
+    account_layer_reset();
     objects[0] = alloc_no_wait(cache);
-    assert_int_equal(machine_self->layer, LAYER_PAGE);
+    assert_int_equal(account_layer_reached(), LAYER_PAGE);
     assert_int_equal(layer_of_free(cache, objects[0]), LAYER_PAGE);
     assert_int_equal(accounts_trips(), 0);
     accounts_close();

@@ -19,9 +19,9 @@
 
 #define assert_layer(expected, operation)                                                          \
     do {                                                                                           \
-        machine_self->layer = LAYER_CPU;                                                           \
+        account_layer_reset();                                                                     \
         (operation);                                                                               \
-        assert_int_equal(machine_self->layer, expected);                                           \
+        assert_int_equal(account_layer_reached(), expected);                                       \
     } while (0)
 
 static void *objects[400];
