@@ -239,7 +239,7 @@ static void row_write(FILE *stream, double x, const struct point *point, const c
 /* The harness is no design: its throughput is a bound worth seeing, its memory says nothing. */
 static bool is_harness(const struct point *point)
 {
-    return strcmp(point->allocator, "null") == 0;
+    return point->harness;
 }
 
 static bool over_magazine_wants(const struct picture *picture, const struct point *point)
@@ -409,8 +409,8 @@ static void runs_span(const struct series *series, const char *trace, size_t *fe
 
         if (strcmp(point->trace, trace) != 0)
             continue;
-        *fewest = point->runs < *fewest ? point->runs : *fewest;
-        *most = point->runs > *most ? point->runs : *most;
+        *fewest = point->nr_runs < *fewest ? point->nr_runs : *fewest;
+        *most = point->nr_runs > *most ? point->nr_runs : *most;
     }
 }
 

@@ -2,7 +2,7 @@
 /* The table after `replay`. */
 #include "tools/record.h"
 #include "tools/replay_table_internal.h"
-#include "tools/statistics.h"
+#include "tools/series.h"
 
 #include <errno.h>
 #include <math.h>
@@ -62,58 +62,22 @@ void replay_table_destroy(struct replay_table *table)
 
 /* ---- from a record ---- */
 
-/* Share of the operations, in percent, that some deeper layer than the CPU's own had to serve. */
-static double shared_share(const json_t *record)
-{
-    static const char *const ops[] = {"layers.alloc", "layers.free"};
-    double own = 0, all = 0;
-
-    for (size_t i = 0; i < 2; i++) {
-        const json_t *layers = record_at(record, ops[i]), *value;
-        const char *key;
-
-        if (!layers)
-            return NAN;
-        own += record_number(layers, "cpu");
-        json_object_foreach((json_t *)layers, key, value) all += json_number_value(value);
-    }
-    return all > 0 ? 100 * (1 - own / all) : NAN;
-}
-
-/* Share of all workers' time, in the loops that recorded it. */
-static double waiting_share(const json_t *record)
-{
-    double time =
-        record_number(record, "recorded.contention.elapsed_ns") * record_number(record, "threads");
-    const json_t *locks = record_at(record, "locks"), *lock;
-    double waited = 0;
-    size_t i;
-
-    if (!locks)
-        return NAN;
-    json_array_foreach(locks, i, lock) waited += record_number(lock, "wait_ns");
-    return 100 * waited / time;
-}
-
 static void figures_of(const json_t *record, double figures[COLUMNS])
 {
     double threads = record_number(record, "threads");
     double time = record_number(record, "elapsed_ns") * threads;
-    double frees = record_number(record, "trace.frees") * record_number(record, "replicas") *
-                   record_number(record, "loops");
 
     figures[COLUMN_TIME] = record_number(record, "ns_per_event");
     figures[COLUMN_THROUGHPUT] = record_number(record, "events_per_second") * 1e-6;
     figures[COLUMN_STALLED] = 100 * record_number(record, "stall_ns") / time;
-    figures[COLUMN_WAITING] = waiting_share(record);
-    figures[COLUMN_SHARED] = shared_share(record);
+    figures[COLUMN_WAITING] = 100 * figure_waiting_share(record);
+    figures[COLUMN_SHARED] = 100 * figure_beyond_share(record);
     figures[COLUMN_TRIPS] = 1e3 * record_number(record, "trips_per_operation");
-    figures[COLUMN_REMOTE] = 100 * record_number(record, "locality.remote_cpu_frees") / frees;
+    figures[COLUMN_REMOTE] = 100 * figure_remote_share(record);
     figures[COLUMN_ALLOC_P99] = record_number(record, "latency_ns.alloc.p99");
     figures[COLUMN_FREE_P99] = record_number(record, "latency_ns.free.p99");
-    figures[COLUMN_PEAK] = record_number(record, "peak_page_bytes") / 1024;
-    figures[COLUMN_OVERHEAD] = 100 * (1 - record_number(record, "ledger.most_live.requested") /
-                                              record_number(record, "ledger.most_live.page_bytes"));
+    figures[COLUMN_PEAK] = figure_peak_bytes(record) / 1024;
+    figures[COLUMN_OVERHEAD] = 100 * figure_overhead_share(record);
     figures[COLUMN_FAILED] = record_number(record, "failed_allocs");
 }
 

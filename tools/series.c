@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* From records to points. */
 #include "tools/series.h"
-#include "tools/record.h"
 
 #include "sim/error.h"
 #include "sim/result.h"
+#include "tools/record.h"
 #include "tools/runs_file.h"
 
 #include <errno.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,56 +20,227 @@ struct reading {
     int code;
 };
 
-static uint64_t integer_of(const json_t *record, const char *key)
+/* ---- points ---- */
+
+/* Tunables but the one that --magazine-size sets, in the record's order: "resize=on,color=off". */
+static char *settings_of(const json_t *record)
 {
-    return (uint64_t)json_integer_value(json_object_get(record, key));
+    const json_t *value;
+    const char *key;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+
+    if (!stream)
+        return NULL;
+    json_object_foreach((json_t *)record_at(record, "tunables"), key, value)
+    {
+        char *printed = json_dumps(value, JSON_ENCODE_ANY);
+
+        fprintf(stream, "%s=%s\n", key, printed ? printed : "");
+        free(printed);
+    }
+    return fclose(stream) == 0 ? text : NULL;
 }
 
-static const char *text_of(const json_t *object, const char *key)
+/* What one record is of; its strings are owned. False: no memory. */
+static bool point_of(const json_t *record, struct point *point)
 {
-    const char *text = json_string_value(json_object_get(object, key));
+    double size = record_number(record, "magazine_size");
+    double replicas = record_number(record, "replicas");
 
-    return text ? text : "";
+    *point = (struct point){
+        .trace = strdup(record_text(record, "trace.path")),
+        .allocator = strdup(record_text(record, "allocator")),
+        .magazine_size = isnan(size) ? 0 : (uint64_t)size,
+        .threads = (unsigned)record_number(record, "threads"),
+        .replicas = isnan(replicas) ? 1 : (unsigned)replicas,
+        .lock = strdup(record_text(record, "lock")),
+        .binding = strdup(record_text(record, "machine.binding")),
+        .settings = settings_of(record),
+        .harness =
+            record_at(record, "harness") || strcmp(record_text(record, "allocator"), "null") == 0,
+        .second = strcmp(record_text(record, "arm"), "b") == 0,
+        .peak_page_bytes = -1,
+    };
+    return point->trace && point->allocator && point->lock && point->binding && point->settings;
+}
+
+static void point_cleanup(struct point *point)
+{
+    for (size_t i = 0; i < point->nr_runs; i++)
+        json_decref(point->runs[i]);
+    free(point->runs);
+    free(point->trace);
+    free(point->allocator);
+    free(point->lock);
+    free(point->binding);
+    free(point->settings);
+    free(point->label);
+}
+
+static bool same_point(const struct point *a, const struct point *b)
+{
+    /* A design's size is a tunable too, so settings tell sizes apart; not so of an old record. */
+    return a->magazine_size == b->magazine_size && a->threads == b->threads &&
+           a->replicas == b->replicas && a->second == b->second &&
+           strcmp(a->trace, b->trace) == 0 && strcmp(a->allocator, b->allocator) == 0 &&
+           strcmp(a->lock, b->lock) == 0 && strcmp(a->binding, b->binding) == 0 &&
+           strcmp(a->settings, b->settings) == 0;
 }
 
 static struct point *point_find(struct series *series, const json_t *record)
 {
-    const char *trace = text_of(json_object_get(record, "trace"), "path");
-    const char *allocator = text_of(record, "allocator");
-    uint64_t size = integer_of(record, "magazine_size");
-    unsigned threads = (unsigned)integer_of(record, "threads");
-    struct point *grown;
+    struct point *grown, wanted;
+    bool made = point_of(record, &wanted);
 
-    for (size_t i = 0; i < series->count; i++) {
-        struct point *point = &series->points[i];
-
-        if (point->magazine_size == size && point->threads == threads &&
-            strcmp(point->trace, trace) == 0 && strcmp(point->allocator, allocator) == 0)
-            return point;
+    for (size_t i = 0; made && i < series->count; i++) {
+        if (same_point(&series->points[i], &wanted)) {
+            point_cleanup(&wanted);
+            return &series->points[i];
+        }
     }
-    grown = realloc(series->points, (series->count + 1) * sizeof *grown);
-    if (!grown)
+    grown = made ? realloc(series->points, (series->count + 1) * sizeof *grown) : NULL;
+    if (!grown) {
+        point_cleanup(&wanted);
         return NULL;
+    }
     series->points = grown;
-    grown[series->count] = (struct point){.trace = strdup(trace),
-                                          .allocator = strdup(allocator),
-                                          .magazine_size = size,
-                                          .threads = threads,
-                                          .peak_page_bytes = -1};
-    series->count++;
-    return grown[series->count - 1].trace && grown[series->count - 1].allocator
-               ? &grown[series->count - 1]
-               : NULL;
+    grown[series->count] = wanted;
+    return &grown[series->count++];
 }
+
+/* ---- what was varied ---- */
+
+/* Does a line of settings differ between points of one design and one magazine size? */
+static bool setting_varies(const struct series *series, const struct point *point, const char *line,
+                           size_t length)
+{
+    for (size_t i = 0; i < series->count; i++) {
+        const struct point *other = &series->points[i];
+        const char *found = other->settings;
+
+        if (strcmp(other->allocator, point->allocator) != 0 ||
+            other->magazine_size != point->magazine_size)
+            continue;
+        while (*found && strncmp(found, line, length) != 0)
+            found += strcspn(found, "\n") + 1;
+        if (!*found)
+            return true;
+    }
+    return false;
+}
+
+static char *settings_that_vary(const struct series *series, const struct point *point)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    bool some = false;
+
+    if (!stream)
+        return NULL;
+    for (const char *line = point->settings; *line;) {
+        size_t length = strcspn(line, "\n") + 1;
+
+        if (setting_varies(series, point, line, length)) {
+            fprintf(stream, "%s%.*s", some ? "," : "", (int)length - 1, line);
+            some = true;
+        }
+        line += length;
+    }
+    return fclose(stream) == 0 ? text : NULL;
+}
+
+static char *label_of(const struct series *series, const struct point *point, const char *settings)
+{
+    bool locks = false, bindings = false, replicas = false;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+
+    if (!stream)
+        return NULL;
+    for (size_t i = 0; i < series->count; i++) {
+        locks |= strcmp(series->points[i].lock, point->lock) != 0;
+        bindings |= strcmp(series->points[i].binding, point->binding) != 0;
+        replicas |= series->points[i].replicas != point->replicas &&
+                    series->points[i].threads == point->threads;
+    }
+    fprintf(stream, "%s%s%s", point->allocator, *settings ? " " : "", settings);
+    if (locks)
+        fprintf(stream, " %s", point->lock);
+    if (bindings)
+        fprintf(stream, " %s", point->binding);
+    if (replicas)
+        fprintf(stream, " x%u", point->replicas);
+    return fclose(stream) == 0 ? text : NULL;
+}
+
+/* Settings shrink to those that vary only when all labels are made: they are compared till then. */
+static int points_label(struct series *series)
+{
+    char **settings = calloc(series->count, sizeof *settings);
+    int code = settings ? 0 : -ENOMEM;
+
+    for (size_t i = 0; code == 0 && i < series->count; i++) {
+        settings[i] = settings_that_vary(series, &series->points[i]);
+        if (settings[i])
+            series->points[i].label = label_of(series, &series->points[i], settings[i]);
+        if (!series->points[i].label)
+            code = -ENOMEM;
+    }
+    for (size_t i = 0; code == 0 && i < series->count; i++) {
+        free(series->points[i].settings);
+        series->points[i].settings = settings[i];
+        settings[i] = NULL;
+    }
+    for (size_t i = 0; settings && i < series->count; i++)
+        free(settings[i]);
+    free(settings);
+    return code;
+}
+
+/* ---- figures ---- */
+
+size_t point_figures(const struct point *point, run_figure *figure, double *values)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < point->nr_runs; i++) {
+        double value = figure(point->runs[i]);
+
+        if (!isnan(value))
+            values[count++] = value;
+    }
+    return count;
+}
+
+static int point_summarise(struct point *point)
+{
+    double *values = calloc(point->nr_runs, sizeof *values);
+    size_t count;
+
+    if (!values)
+        return -ENOMEM;
+    count = point_figures(point, figure_peak_bytes, values);
+    if (count)
+        point->peak_page_bytes = spread_of(values, count).maximum;
+    count = point_figures(point, figure_throughput, values);
+    if (count)
+        point->throughput = spread_of(values, count);
+    free(values);
+    return 0;
+}
+
+/* ---- reading ---- */
 
 static int machine_note(struct series *series, const json_t *record)
 {
-    const json_t *provenance = json_object_get(record, "provenance");
-
     if (series->machine)
         return 0;
-    return asprintf(&series->machine, "%s, %s", text_of(provenance, "cpu"),
-                    text_of(provenance, "topology")) < 0
+    return asprintf(&series->machine, "%s, %s", record_text(record, "provenance.cpu"),
+                    record_text(record, "provenance.topology")) < 0
                ? -ENOMEM
                : 0;
 }
@@ -97,13 +270,12 @@ static void visit(void *context, const json_t *record)
 {
     struct reading *reading = context;
     size_t number = reading->number++;
-    const json_t *peak;
     struct point *point;
-    double *grown;
+    json_t **grown;
 
     if (reading->code || !is_last(reading, record, number))
         return;
-    if (strcmp(text_of(record, "schema"), RESULT_SCHEMA) != 0) {
+    if (strcmp(record_text(record, "schema"), RESULT_SCHEMA) != 0) {
         reading->series->failed++;
         return;
     }
@@ -112,18 +284,13 @@ static void visit(void *context, const json_t *record)
         return;
     }
     point = point_find(reading->series, record);
-    grown = point ? realloc(point->events_per_second, (point->runs + 1) * sizeof *grown) : NULL;
+    grown = point ? realloc(point->runs, (point->nr_runs + 1) * sizeof *grown) : NULL;
     if (!grown || machine_note(reading->series, record) != 0) {
         reading->code = -ENOMEM;
         return;
     }
-    point->events_per_second = grown;
-    grown[point->runs++] = json_number_value(json_object_get(record, "events_per_second"));
-    peak = json_object_get(record, "peak_page_bytes");
-    if (!peak) /* records of before there was a ledger */
-        peak = record_at(record, "ledger.peak.page_bytes");
-    if (peak && json_number_value(peak) > point->peak_page_bytes)
-        point->peak_page_bytes = json_number_value(peak);
+    point->runs = grown;
+    grown[point->nr_runs++] = json_incref((json_t *)record);
 }
 
 static int compare_points(const void *a, const void *b)
@@ -132,11 +299,13 @@ static int compare_points(const void *a, const void *b)
     int order = strcmp(x->trace, y->trace);
 
     if (order == 0)
-        order = strcmp(x->allocator, y->allocator);
+        order = strcmp(x->label, y->label);
     if (order == 0)
         order = (x->magazine_size > y->magazine_size) - (x->magazine_size < y->magazine_size);
     if (order == 0)
         order = (x->threads > y->threads) - (x->threads < y->threads);
+    if (order == 0)
+        order = x->second - y->second;
     return order;
 }
 
@@ -157,24 +326,24 @@ int series_read(const char *folder, struct series *series, struct error *error)
         code = error_set(error, ENOMEM, "no memory for the runs of %s", folder);
     if (code == 0 && series->count == 0)
         code = error_set(error, ENODATA, "%s: no valid run in it", folder);
+    if (code == 0 && points_label(series) != 0)
+        code = error_set(error, ENOMEM, "no memory for the runs of %s", folder);
+    for (size_t i = 0; code == 0 && i < series->count; i++) {
+        if (point_summarise(&series->points[i]) != 0)
+            code = error_set(error, ENOMEM, "no memory for the runs of %s", folder);
+    }
     if (code) {
         series_cleanup(series);
         return code;
     }
     qsort(series->points, series->count, sizeof *series->points, compare_points);
-    for (size_t i = 0; i < series->count; i++)
-        series->points[i].throughput =
-            spread_of(series->points[i].events_per_second, series->points[i].runs);
     return 0;
 }
 
 void series_cleanup(struct series *series)
 {
-    for (size_t i = 0; i < series->count; i++) {
-        free(series->points[i].trace);
-        free(series->points[i].allocator);
-        free(series->points[i].events_per_second);
-    }
+    for (size_t i = 0; i < series->count; i++)
+        point_cleanup(&series->points[i]);
     free(series->points);
     free(series->machine);
     *series = (struct series){0};

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The runs of a sweep, gathered by what was varied: what pictures and tables are made of. */
+/* The runs of a sweep, gathered by what was varied: what tables, comparisons and pictures are of.
+ */
 #ifndef SLABLAB_TOOLS_SERIES_H
 #define SLABLAB_TOOLS_SERIES_H
 
 #include "tools/statistics.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -15,15 +17,21 @@ struct point {
     char *trace; /* path as in the records */
     char *allocator;
     uint64_t magazine_size; /* 0: the design has none, or none was asked for */
-    unsigned threads;
-    double *events_per_second; /* of each run, sorted */
-    size_t runs;
-    double peak_page_bytes; /* largest of the runs; negative: not measured */
-    struct spread throughput;
+    unsigned threads, replicas;
+    char *lock, *binding;
+    char *
+        settings; /* tunables that differ between points of the design, "resize=on,color=off"; "" */
+    char *label;  /* allocator, and what of all but trace, threads and size was varied */
+    bool harness; /* no allocator: what the replay itself costs */
+    bool second;  /* the other arm of a combination that is compared with itself */
+    json_t **runs; /* records, in the order of the file */
+    size_t nr_runs;
+    double peak_page_bytes;   /* largest of the runs; negative: not measured */
+    struct spread throughput; /* events a second */
 };
 
 struct series {
-    struct point *points; /* by trace, allocator, magazine size, threads */
+    struct point *points; /* by trace, label, magazine size, threads, arm */
     size_t count;
     size_t invalid, failed; /* runs left out */
     char *machine;          /* "CPU model, topology" of the first record */
@@ -35,5 +43,24 @@ struct series {
  */
 int series_read(const char *folder, struct series *series, struct error *error);
 void series_cleanup(struct series *series);
+
+/* A figure of one run; NAN: not measured. */
+typedef double run_figure(const json_t *run);
+
+/* Figures that tables, comparisons and pictures have in common. */
+run_figure figure_throughput;     /* events a second */
+run_figure figure_ns_per_event;   /* one thread's time */
+run_figure figure_peak_bytes;     /* pages */
+run_figure figure_waiting_share;  /* of all workers' time, for locks; 0 .. 1 */
+run_figure figure_beyond_share;   /* of the operations, beyond the CPU's own layer; 0 .. 1 */
+run_figure figure_overhead_share; /* of the pages when most is live, not asked for; 0 .. 1 */
+run_figure figure_resting_bytes;  /* when most is live: what the design holds beyond live objects */
+run_figure figure_remote_share;   /* of the frees, on another CPU than the allocation; 0 .. 1 */
+
+/*
+ * The figure of all runs of a point that have it, in `values` [nr_runs], in the order of the runs;
+ * returns how many.
+ */
+size_t point_figures(const struct point *point, run_figure *figure, double *values);
 
 #endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* Figures of a run that take more than a look at one key of its record. */
+#include "tools/record.h"
+#include "tools/series.h"
+
+#include <math.h>
+
+double figure_throughput(const json_t *run)
+{
+    return record_number(run, "events_per_second");
+}
+
+double figure_ns_per_event(const json_t *run)
+{
+    return record_number(run, "ns_per_event");
+}
+
+double figure_peak_bytes(const json_t *run)
+{
+    double bytes = record_number(run, "peak_page_bytes");
+
+    /* Records of before there was a ledger say it there. */
+    return isnan(bytes) ? record_number(run, "ledger.peak.page_bytes") : bytes;
+}
+
+/* In the loops that recorded it. */
+double figure_waiting_share(const json_t *run)
+{
+    double time =
+        record_number(run, "recorded.contention.elapsed_ns") * record_number(run, "threads");
+    const json_t *locks = record_at(run, "locks"), *lock;
+    double waited = 0;
+    size_t i;
+
+    if (!locks)
+        return NAN;
+    json_array_foreach(locks, i, lock) waited += record_number(lock, "wait_ns");
+    return waited / time;
+}
+
+double figure_beyond_share(const json_t *run)
+{
+    static const char *const ops[] = {"layers.alloc", "layers.free"};
+    double own = 0, all = 0;
+
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *layers = record_at(run, ops[i]), *value;
+        const char *key;
+
+        if (!layers)
+            return NAN;
+        own += record_number(layers, "cpu");
+        json_object_foreach((json_t *)layers, key, value) all += json_number_value(value);
+    }
+    return all > 0 ? 1 - own / all : NAN;
+}
+
+double figure_overhead_share(const json_t *run)
+{
+    return 1 - record_number(run, "ledger.most_live.requested") /
+                   record_number(run, "ledger.most_live.page_bytes");
+}
+
+double figure_resting_bytes(const json_t *run)
+{
+    return record_number(run, "ledger.most_live.page_bytes") -
+           record_number(run, "ledger.most_live.requested") -
+           record_number(run, "ledger.most_live.rounding");
+}
+
+double figure_remote_share(const json_t *run)
+{
+    return record_number(run, "locality.remote_cpu_frees") /
+           (record_number(run, "trace.frees") * record_number(run, "replicas") *
+            record_number(run, "loops"));
+}
