@@ -314,6 +314,52 @@ static void the_side_file_has_memory_over_time_and_histograms(void **state)
     json_decref(record);
 }
 
+static void a_sweep_keeps_the_side_file_of_each_run(void **state)
+{
+    char path[192];
+    char *text;
+    size_t lines = 0;
+
+    (void)state;
+    cli_run("sweep " HACKBENCH " -a x15,null -t 1 --loops 1 --events 20000 -n 2 -o @/swept");
+    assert_status(0);
+    snprintf(path, sizeof path, "%s/swept/runs.jsonl", cli_folder);
+    text = cli_read_file(path);
+    for (char *line = text, *rest; *line; line = rest) {
+        json_t *record = json_loads(line, JSON_DISABLE_EOF_CHECK, NULL), *series;
+        char *side;
+
+        rest = strchr(line, '\n') + 1;
+        /* From the folder, so that it may be moved. */
+        snprintf(path, sizeof path, "%s/swept/%s", cli_folder,
+                 json_string_value(at(record, "series")));
+        side = cli_read_file(path);
+        series = json_loads(side, JSON_DISABLE_EOF_CHECK, NULL);
+        assert_true(json_equal(at(series, "run"), at(record, "run")));
+        json_decref(series);
+        json_decref(record);
+        free(side);
+        lines++;
+    }
+    assert_true(lines >= 4);
+    free(text);
+}
+
+static void info_tells_what_the_recorded_allocator_gave(void **state)
+{
+    json_t *info;
+
+    (void)state;
+    cli_run("info --json " HACKBENCH);
+    assert_status(0);
+    info = cli_record();
+    assert_int_equal(number(info, "requested_bytes"), 66062373);
+    assert_int_equal(number(info, "recorded_bytes"), 68732496);
+    /* perf kmem stat: 100 - 100 * requested / allocated. */
+    assert_true(fabs(json_number_value(at(info, "internal_fragmentation")) - 0.0388480) < 1e-6);
+    json_decref(info);
+}
+
 static void samples_come_as_often_as_asked(void **state)
 {
     json_t *record;
@@ -430,6 +476,8 @@ int main(void)
         cmocka_unit_test(what_was_not_recorded_is_absent),
         cmocka_unit_test(operations_by_layer_sum_to_all_operations),
         cmocka_unit_test(the_side_file_has_memory_over_time_and_histograms),
+        cmocka_unit_test(a_sweep_keeps_the_side_file_of_each_run),
+        cmocka_unit_test(info_tells_what_the_recorded_allocator_gave),
         cmocka_unit_test(samples_come_as_often_as_asked),
         cmocka_unit_test(one_thread_counts_the_same_every_time),
         cmocka_unit_test(blowup_compares_with_one_cpu),
