@@ -39,6 +39,12 @@ enum replay_record {
 };
 #define REPLAY_LOOPS_A_RECORDED 4
 
+/*
+ * An operation that takes longer was interrupted: by the scheduler, or by a hypervisor. It is in
+ * the latency histograms, but not in the times of caches, where one such would outweigh all others.
+ */
+#define REPLAY_INTERRUPTED_NS 100000
+
 struct replay_config {
     unsigned replicas;
     unsigned loops; /* 0: until min_measured_ns have been measured */
@@ -78,7 +84,8 @@ struct replay_cache_account {
     char *name;
     uint64_t operations[REPLAY_OPS];     /* of a measured pass, all replicas: from the plan */
     uint64_t layers[REPLAY_OPS][LAYERS]; /* in the counted loops; what failed is in none */
-    uint64_t timed[REPLAY_OPS][LAYERS];  /* operations timed, in the timed loops */
+    uint64_t timed[REPLAY_OPS][LAYERS];  /* operations timed, in the timed loops, and not
+                                          * interrupted */
     uint64_t timed_ns[REPLAY_OPS][LAYERS];
     struct ledger most_live;    /* in the sample in which most is live */
     struct replay_inner *inner; /* [nr_inner] the design's inner counts when all had run */
@@ -123,6 +130,7 @@ struct replay_result {
     struct counter_values counters; /* in the measured loops, all workers; none present: not
                                      * recorded, or not to be had */
     uint64_t foreign_allocs;   /* in the counted loops: memory from another node than the CPU's */
+    uint64_t interrupted;      /* timed operations that took longer than REPLAY_INTERRUPTED_NS */
     struct histogram *latency; /* [REPLAY_OPS * LAYERS] in cycles; NULL: not recorded */
     struct replay_cache_account *caches;
     size_t nr_caches;

@@ -151,6 +151,8 @@ void replay_notes_begin(struct worker *worker)
     unsigned record = replay->config->record;
 
     worker->timing = replay->kind.timed;
+    worker->notes->interrupted_cycles =
+        (uint64_t)(REPLAY_INTERRUPTED_NS * native_clock_hz() * 1e-9);
     worker->counting = replay->kind.counted;
     worker->watches_nodes =
         worker->counting && (record & RECORD_LOCALITY) && nr_nodes() > 1 && replay->layered;
@@ -309,8 +311,10 @@ int replay_accounts_collect(struct replay *replay)
             cache_layers_sum(replay, i);
         cache_times_sum(replay, i);
     }
-    for (unsigned i = 0; i < nr_cpus(); i++)
+    for (unsigned i = 0; i < nr_cpus(); i++) {
         result->foreign_allocs += replay->workers[i].notes->foreign_allocs;
+        result->interrupted += replay->workers[i].notes->interrupted;
+    }
     remote_node_frees_sum(replay);
     counters_sum(replay);
     if (replay->timed.count)

@@ -120,6 +120,10 @@ static void note_time(struct worker *worker, const struct replay_type *type, enu
     enum layer layer = account_layer_reached();
 
     histogram_add(&notes->latency[op][layer], cycles);
+    if (unlikely(cycles > notes->interrupted_cycles)) {
+        notes->interrupted++;
+        return;
+    }
     notes->caches[type->account].timed[op][layer]++;
     notes->caches[type->account].timed_cycles[op][layer] += cycles;
 }

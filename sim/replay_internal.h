@@ -63,6 +63,8 @@ struct cache_notes {
 struct worker_notes {
     struct cache_notes *caches; /* [result->nr_caches] */
     uint64_t foreign_allocs;
+    uint64_t interrupted;
+    uint64_t interrupted_cycles; /* REPLAY_INTERRUPTED_NS */
     struct sampler sampler;
     /* Of the chunk in hand, with one in front that is of no position: an event makes one at most.
      */

@@ -51,6 +51,7 @@ json_t *result_recorded(const struct run_config *config, const struct run_report
                             json_integer(config->replay.latency_every
                                              ? (json_int_t)config->replay.latency_every
                                              : 1));
+        json_object_set_new(latency, "interrupted", json_integer((json_int_t)replay->interrupted));
         json_object_set_new(object, "latency", latency);
     }
     /* On one node nothing need be looked at: then no loop was spent on it. */
