@@ -22,6 +22,12 @@ void plan_cuts_begin(struct builder *builder)
         builder->cut_step = config->sample_ns;
 }
 
+/* There is one cut at most in each stretch of so many events, or of so much time. */
+static uint64_t stretch_end(const struct builder *builder, uint64_t here)
+{
+    return here - here % builder->cut_step + builder->cut_step;
+}
+
 /* Here, before whatever comes next. */
 static int cut_add(struct builder *builder, uint64_t time_ns)
 {
@@ -46,20 +52,31 @@ static int cut_add(struct builder *builder, uint64_t time_ns)
     return 0;
 }
 
-/* Twice as many as were asked for: every second one goes, and from now on they lie twice as far. */
+/*
+ * Twice as many as were asked for: the first in every stretch of twice as many events stays. That
+ * is half of them or more: stretches that a bulk event covers have no cut, and where all of them
+ * are like that none goes, and stretches grow again. Taking every second cut instead would leave
+ * the first ones farther apart than those to come.
+ */
 static void cuts_thin_out(struct builder *builder)
 {
     struct plan *plan = builder->plan;
 
-    for (size_t i = 0; i < plan->nr_cuts; i++) {
-        if (i % 2)
-            free(plan->cuts[i].group_positions);
-        else
-            plan->cuts[i / 2] = plan->cuts[i];
+    while (plan->nr_cuts >= 2 * builder->config->samples) {
+        size_t kept = 0;
+
+        builder->cut_step *= 2;
+        builder->next_cut = 0;
+        for (size_t i = 0; i < plan->nr_cuts; i++) {
+            if (plan->cuts[i].event < builder->next_cut) {
+                free(plan->cuts[i].group_positions);
+                continue;
+            }
+            builder->next_cut = stretch_end(builder, plan->cuts[i].event);
+            plan->cuts[kept++] = plan->cuts[i];
+        }
+        plan->nr_cuts = kept;
     }
-    plan->nr_cuts = (plan->nr_cuts + 1) / 2;
-    builder->cut_step *= 2;
-    builder->next_cut = plan->nr_cuts * builder->cut_step;
 }
 
 /* Never inside a bulk event. */
@@ -72,8 +89,8 @@ int plan_cut_consider(struct builder *builder, uint64_t time_ns)
     if (builder->cut_step == 0 || builder->bulk_left || here < builder->next_cut)
         return 0;
     code = cut_add(builder, time_ns);
-    builder->next_cut = here - here % builder->cut_step + builder->cut_step;
-    if (code == 0 && config->samples && builder->plan->nr_cuts == 2 * config->samples)
+    builder->next_cut = stretch_end(builder, here);
+    if (code == 0 && config->samples)
         cuts_thin_out(builder);
     return code;
 }

@@ -5,9 +5,8 @@
  */
 #include "allocators/allocator.h"
 #include "sim/error.h"
-#include "sim/run.h"
 #include "sim/topology.h"
-#include "tests/trace_fixture.h"
+#include "tests/replay_fixture.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -190,22 +189,6 @@ ALLOCATOR_REGISTER(probe_design);
 
 /* ---- a run of it ---- */
 
-static struct topology *host;
-static struct binding unbound = {.policy = BINDING_NONE};
-
-static int set_up(void **state)
-{
-    (void)state;
-    return topology_create_host(&host, NULL);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    topology_destroy(host);
-    return 0;
-}
-
 static int reset_probe(void **state)
 {
     (void)state;
@@ -215,24 +198,15 @@ static int reset_probe(void **state)
 
 static struct run_config config_of(unsigned threads)
 {
-    return (struct run_config){
-        .allocator = "probe",
-        .threads = threads,
-        .oversubscribe = true,
-        .binding = &unbound,
-        .trace_timers = true,
-        .replay = {.replicas = 1, .loops = 1, .cold = true, .seed = 7},
-    };
+    return replay_config_of("probe", threads);
 }
 
+/* The figures of a run; all that has to be freed is. */
 static struct replay_result run_plan(const struct plan *plan, const struct run_config *config)
 {
-    struct error error = {""};
     struct run_report report;
-    int code = run_execute(plan, host, config, &report, &error);
 
-    if (code)
-        fail_msg("%s", error.text);
+    replay_plan_run(plan, replay_host, config, &report);
     run_report_cleanup(&report);
     return report.replay;
 }
@@ -240,55 +214,11 @@ static struct replay_result run_plan(const struct plan *plan, const struct run_c
 static struct replay_result run_trace(const struct trace_fixture *fixture,
                                       const struct run_config *config)
 {
-    const struct plan_config planned = {
-        .workers = config->threads,
-        .total_order = config->replay.order == REPLAY_ORDER_TRACE,
-        .event_times = config->replay.pace > 0,
-    };
-    struct error error = {""};
-    struct replay_result result;
-    struct plan *plan;
+    struct run_report report;
 
-    if (plan_create(fixture->path, &planned, &plan, &error) != 0)
-        fail_msg("%s", error.text);
-    result = run_plan(plan, config);
-    plan_destroy(plan);
-    return result;
-}
-
-/* ---- traces ---- */
-
-/*
- * `objects` live at once, freed by a random stream and allocated anew by a random stream, `events`
- * times: most frees cross, and every worker depends on every other.
- */
-static void tangle(struct trace_fixture *fixture, unsigned streams, unsigned objects,
-                   unsigned events)
-{
-    unsigned seed = 12345;
-
-    trace_fixture_begin(fixture, streams);
-    for (unsigned i = 0; i < objects; i++)
-        trace_fixture_alloc(fixture, i % streams, i);
-    for (unsigned i = 0; i < events; i++) {
-        unsigned object = (unsigned)rand_r(&seed) % objects;
-
-        trace_fixture_free(fixture, (unsigned)rand_r(&seed) % streams, object);
-        trace_fixture_alloc(fixture, (unsigned)rand_r(&seed) % streams, object);
-        trace_fixture_wait(fixture, 100);
-    }
-    trace_fixture_end(fixture);
-}
-
-/* Stream 1 frees what stream 0 allocates, and so is as far ahead as it can be all the time. */
-static void consumer(struct trace_fixture *fixture, unsigned objects)
-{
-    trace_fixture_begin(fixture, 2);
-    for (unsigned i = 0; i < objects; i++) {
-        trace_fixture_alloc(fixture, 0, 0);
-        trace_fixture_free(fixture, 1, 0);
-    }
-    trace_fixture_end(fixture);
+    replay_trace_run(fixture, config, &report);
+    run_report_cleanup(&report);
+    return report.replay;
 }
 
 /* ---- life and death ---- */
@@ -300,7 +230,7 @@ static void every_event_runs_once(void **state)
     struct replay_result result;
 
     (void)state;
-    tangle(&fixture, 2, 50, 5000);
+    trace_fixture_tangle(&fixture, 2, 50, 5000);
     result = run_trace(&fixture, &config);
     assert_int_equal(result.events, 50 + 2 * 5000);
     assert_int_equal(probe.allocs, 5050);
@@ -317,7 +247,7 @@ static void a_free_never_overtakes_its_alloc(void **state)
 
     (void)state;
     probe.slow_every = 3;
-    consumer(&fixture, 20000);
+    trace_fixture_consumer(&fixture, 20000);
     result = run_trace(&fixture, &config);
     assert_int_equal(probe.frees, 20000);
     assert_int_equal(probe.wild_frees, 0);
@@ -354,7 +284,7 @@ static void the_free_of_a_failed_allocation_is_skipped(void **state)
 
     (void)state;
     probe.fail_every = 7; /* a retry after it succeeds: so fail in a row */
-    consumer(&fixture, 7000);
+    trace_fixture_consumer(&fixture, 7000);
     result = run_trace(&fixture, &config);
     assert_int_equal(result.failed_allocs + probe.allocs, 7000);
     assert_int_equal(result.skipped_frees, result.failed_allocs);
@@ -371,7 +301,7 @@ static void all_may_fail_and_nobody_waits_for_ever(void **state)
 
     (void)state;
     probe.fail_every = 1;
-    consumer(&fixture, 1000);
+    trace_fixture_consumer(&fixture, 1000);
     result = run_trace(&fixture, &config);
     assert_int_equal(result.failed_allocs, 1000);
     assert_int_equal(result.skipped_frees, 1000);
@@ -384,7 +314,7 @@ static void many_tangled_workers_do_not_deadlock(void **state)
     struct trace_fixture fixture;
 
     (void)state;
-    tangle(&fixture, 64, 200, 4000);
+    trace_fixture_tangle(&fixture, 64, 200, 4000);
     for (size_t i = 0; i < sizeof threads / sizeof threads[0]; i++) {
         struct run_config config = config_of(threads[i]);
 
@@ -403,7 +333,7 @@ static void replicas_run_beside_each_other(void **state)
     struct trace_fixture fixture;
 
     (void)state;
-    tangle(&fixture, 2, 30, 1500);
+    trace_fixture_tangle(&fixture, 2, 30, 1500);
     for (size_t i = 0; i < sizeof threads / sizeof threads[0]; i++) {
         struct run_config config = config_of(threads[i]);
         struct replay_result result;
@@ -429,9 +359,9 @@ static void more_threads_than_streams_is_an_error(void **state)
     struct plan *plan;
 
     (void)state;
-    consumer(&fixture, 10);
+    trace_fixture_consumer(&fixture, 10);
     assert_int_equal(plan_create(fixture.path, &planned, &plan, &error), 0);
-    assert_int_equal(run_execute(plan, host, &config, &report, &error), -EINVAL);
+    assert_int_equal(run_execute(plan, replay_host, &config, &report, &error), -EINVAL);
     assert_non_null(strstr(error.text, "--replicas"));
     run_report_cleanup(&report);
     plan_destroy(plan);
@@ -536,7 +466,7 @@ static void loops_go_on_until_enough_is_measured(void **state)
     struct replay_result result;
 
     (void)state;
-    consumer(&fixture, 100);
+    trace_fixture_consumer(&fixture, 100);
     config.replay.loops = 0;
     config.replay.cold = false;
     config.replay.min_measured_ns = 2000000;
@@ -593,24 +523,6 @@ static void what_a_bulk_allocation_lacks_is_asked_for_singly(void **state)
     trace_fixture_remove(&fixture);
 }
 
-/* Stream 0 creates and destroys a cache that all the others use. */
-static void passing_cache(struct trace_fixture *fixture, unsigned streams)
-{
-    uint32_t cache;
-
-    trace_fixture_begin(fixture, streams);
-    cache = trace_fixture_cache(fixture, "passing", 32);
-    trace_fixture_alloc(fixture, 0, 0);
-    trace_fixture_create(fixture, 0, cache);
-    for (uint32_t i = 1; i < streams; i++)
-        trace_fixture_alloc_from(fixture, i, i, cache, 32);
-    for (uint32_t i = 1; i < streams; i++)
-        trace_fixture_free(fixture, streams - i, i);
-    trace_fixture_destroy(fixture, 0, cache);
-    trace_fixture_free(fixture, streams - 1, 0);
-    trace_fixture_end(fixture);
-}
-
 static void a_cache_comes_and_goes_in_mid_trace(void **state)
 {
     struct run_config config = config_of(5);
@@ -618,7 +530,7 @@ static void a_cache_comes_and_goes_in_mid_trace(void **state)
     struct replay_result result;
 
     (void)state;
-    passing_cache(&fixture, 5);
+    trace_fixture_passing_cache(&fixture, 5);
     config.replay.loops = 20;
     result = run_trace(&fixture, &config);
     assert_int_equal(result.refused_destroys, 0);
@@ -635,7 +547,7 @@ static void with_replicas_the_last_destruction_acts(void **state)
     struct replay_result result;
 
     (void)state;
-    passing_cache(&fixture, 3);
+    trace_fixture_passing_cache(&fixture, 3);
     config.replay.replicas = 4;
     config.replay.loops = 20;
     result = run_trace(&fixture, &config);
@@ -732,7 +644,7 @@ static void every_combination_balances(void **state)
     struct trace_fixture fixture;
 
     (void)state;
-    tangle(&fixture, 4, 40, 2000);
+    trace_fixture_tangle(&fixture, 4, 40, 2000);
     for (unsigned i = 0; i < 16; i++) {
         struct run_config config = config_of(i & 8 ? 2 : 3);
         struct plan_config planned = {
@@ -822,7 +734,7 @@ static void verification_is_silent_about_an_honest_design(void **state)
     struct replay_result result;
 
     (void)state;
-    tangle(&fixture, 2, 50, 3000);
+    trace_fixture_tangle(&fixture, 2, 50, 3000);
     config.replay.verify = true;
     config.replay.touch = REPLAY_TOUCH_ALL;
     result = run_trace(&fixture, &config);
@@ -863,7 +775,7 @@ static void a_topology_that_is_not_this_system_binds_nothing_and_says_so(void **
     struct plan *plan;
 
     (void)state;
-    consumer(&fixture, 10);
+    trace_fixture_consumer(&fixture, 10);
     assert_int_equal(topology_create_synthetic("numa:2 core:4 pu:1", &elsewhere, &error), 0);
     assert_int_equal(plan_create(fixture.path, &planned, &plan, &error), 0);
     config.binding = &compact;
@@ -908,5 +820,5 @@ int main(void)
         replay_test(a_topology_that_is_not_this_system_binds_nothing_and_says_so),
     };
 
-    return cmocka_run_group_tests_name("replay", tests, set_up, tear_down);
+    return cmocka_run_group_tests_name("replay", tests, replay_host_open, replay_host_close);
 }

@@ -2,7 +2,7 @@
 /*
  * The recorded kernel traces that the project ships: their counts are those that an independent
  * script found in the recordings (traces/samples/README.md), and every design replays them with
- * nothing overlapping, nothing lost and nothing overtaken.
+ * nothing overlapping, nothing lost and nothing overtaken, and knows where all its memory is.
  */
 #include "allocators/allocator.h"
 #include "sim/error.h"
@@ -73,12 +73,40 @@ static void assert_given_back(const char *allocator, const struct page_statistic
     }
 }
 
-/* One cold pass of a design over a plan, everything checked. */
-static void replay_verified(const struct plan *plan, const struct topology *host,
-                            const char *allocator, unsigned threads)
+/* What every recording of a design comes to; mallocs and the harness keep no such accounts. */
+static void assert_accounts(const struct plan *plan, const struct run_config *config,
+                            const struct run_report *report)
+{
+    const uint64_t passes = (uint64_t)config->replay.replicas * report->replay.counted.count;
+    const uint64_t operations[REPLAY_OPS] = {plan->allocs * passes, plan->frees * passes};
+    const struct replay_result *replay = &report->replay;
+
+    if (replay->ledger_error[0])
+        fail_msg("%s, %u threads: %s", config->allocator, config->threads, replay->ledger_error);
+    if (report->external || report->harness)
+        return;
+    if (config->replay.record & RECORD_MEMORY)
+        assert_int_equal(replay->nr_samples, plan->nr_cuts);
+    for (unsigned op = 0; op < REPLAY_OPS; op++) {
+        uint64_t sum = 0;
+
+        for (unsigned layer = 0; layer < LAYERS; layer++) {
+            assert_true(replay->layers[op][layer] <= operations[op]);
+            sum += replay->layers[op][layer];
+        }
+        assert_true(sum <= operations[op]);
+        if (replay->failed_allocs == 0)
+            assert_int_equal(sum, operations[op]);
+    }
+}
+
+/* Records everything. The toy's ledger walks all free objects for every range: not in this. */
+static struct run_config recorded_run(const struct plan *plan, const char *allocator,
+                                      unsigned threads)
 {
     static const struct binding unbound = {.policy = BINDING_NONE};
-    const struct run_config config = {
+
+    return (struct run_config){
         .allocator = allocator,
         .threads = threads,
         .oversubscribe = true,
@@ -86,24 +114,41 @@ static void replay_verified(const struct plan *plan, const struct topology *host
         .trace_timers = true,
         .replay = {.replicas = threads > plan->nr_groups ? threads / plan->nr_groups : 1,
                    .loops = 1,
-                   .cold = true,
-                   .verify = true,
-                   .touch = REPLAY_TOUCH_FIRST},
+                   .record = strcmp(allocator, "toy") ? RECORD_ALL : RECORD_ALL & ~RECORD_MEMORY},
     };
+}
+
+static void replay_checked(const struct plan *plan, const struct topology *host,
+                           const struct run_config *config)
+{
     struct run_report report;
     struct error error = {""};
 
-    if (run_execute(plan, host, &config, &report, &error) != 0)
-        fail_msg("%s: %s", allocator, error.text);
+    if (run_execute(plan, host, config, &report, &error) != 0)
+        fail_msg("%s: %s", config->allocator, error.text);
     if (report.replay.violations)
-        fail_msg("%s, %u threads: %s", allocator, threads, report.replay.first_violation);
+        fail_msg("%s, %u threads: %s", config->allocator, config->threads,
+                 report.replay.first_violation);
     /* spl's no-wait call is NULL when somebody else has just made a slab: so is its original's. */
-    if (strcmp(allocator, "spl") != 0)
+    if (strcmp(config->allocator, "spl") != 0)
         assert_int_equal(report.replay.failed_allocs, 0);
     assert_true(report.replay.skipped_frees <= report.replay.failed_allocs);
-    assert_int_equal(report.replay.events, plan->events * config.replay.replicas);
-    assert_given_back(allocator, &report.reclaimed);
+    assert_int_equal(report.replay.events, plan->events * config->replay.replicas);
+    assert_accounts(plan, config, &report);
+    assert_given_back(config->allocator, &report.reclaimed);
     run_report_cleanup(&report);
+}
+
+/* One cold pass of a design over a plan, everything checked. */
+static void replay_verified(const struct plan *plan, const struct topology *host,
+                            const char *allocator, unsigned threads)
+{
+    struct run_config config = recorded_run(plan, allocator, threads);
+
+    config.replay.cold = true;
+    config.replay.verify = true;
+    config.replay.touch = REPLAY_TOUCH_ALL;
+    replay_checked(plan, host, &config);
 }
 
 static void every_design_replays_every_sample(void **state)
@@ -120,7 +165,8 @@ static void every_design_replays_every_sample(void **state)
     assert_int_equal(topology_create_host(&host, NULL), 0);
     for (size_t i = 0; i < SAMPLES; i++) {
         for (size_t j = 0; j < sizeof threads / sizeof threads[0]; j++) {
-            const struct plan_config config = {.workers = threads[j], .max_events = max_events};
+            const struct plan_config config = {
+                .workers = threads[j], .max_events = max_events, .samples = 6};
             struct error error = {""};
             struct plan *plan;
 
@@ -138,11 +184,39 @@ static void every_design_replays_every_sample(void **state)
     topology_destroy(host);
 }
 
+/* As runs are that are measured: nothing is checked but by what is recorded. */
+static void every_design_accounts_for_warm_loops_of_every_sample(void **state)
+{
+    static const unsigned threads[] = {1, 2, 4};
+    struct topology *host;
+    size_t count;
+    const struct allocator *const *all = allocator_all(&count);
+
+    (void)state;
+    assert_int_equal(topology_create_host(&host, NULL), 0);
+    for (size_t i = 0; i < SAMPLES * 3; i++) {
+        const struct plan_config config = {
+            .workers = threads[i % 3], .max_events = 10000, .samples = 20};
+        struct error error = {""};
+        struct plan *plan;
+
+        assert_int_equal(plan_create(samples[i / 3].path, &config, &plan, &error), 0);
+        for (size_t j = 0; j < count; j++) {
+            struct run_config run = recorded_run(plan, all[j]->name, threads[i % 3]);
+
+            run.replay.replicas = 2;
+            if (!all[j]->external)
+                replay_checked(plan, host, &run);
+        }
+        plan_destroy(plan);
+    }
+    topology_destroy(host);
+}
+
 /* A quarter of what the trace needs: each design's own answer runs, and the trace goes on. */
 static void every_design_gets_by_on_too_little_memory(void **state)
 {
-    const struct plan_config planned = {.workers = 2, .max_events = 100000};
-    static const struct binding unbound = {.policy = BINDING_NONE};
+    const struct plan_config planned = {.workers = 2, .max_events = 100000, .samples = 6};
     struct error error = {""};
     struct topology *host;
     struct plan *plan;
@@ -153,24 +227,20 @@ static void every_design_gets_by_on_too_little_memory(void **state)
     assert_int_equal(topology_create_host(&host, NULL), 0);
     assert_int_equal(plan_create(samples[0].path, &planned, &plan, &error), 0);
     for (size_t i = 0; i < count; i++) {
-        const struct run_config config = {
-            .allocator = all[i]->name,
-            .threads = 2,
-            .oversubscribe = true,
-            .binding = &unbound,
-            .trace_timers = true,
-            .memory_limit = 2 << 20,
-            .replay = {.replicas = 1, .loops = 2, .cold = true, .verify = true},
-        };
+        struct run_config config = recorded_run(plan, all[i]->name, 2);
         struct run_report report;
 
         if (all[i]->external || all[i]->harness)
             continue;
+        config.memory_limit = 2 << 20;
+        config.replay.loops = 2;
+        config.replay.cold = config.replay.verify = true;
         if (run_execute(plan, host, &config, &report, &error) != 0)
             fail_msg("%s: %s", all[i]->name, error.text);
         if (report.replay.violations)
             fail_msg("%s: %s", all[i]->name, report.replay.first_violation);
         assert_true(report.replay.failed_allocs > 0);
+        assert_accounts(plan, &config, &report);
         assert_true(report.replay.skipped_frees <= report.replay.failed_allocs);
         assert_true(report.replay.pages.peak_bytes <= config.memory_limit);
         assert_given_back(all[i]->name, &report.reclaimed);
@@ -186,6 +256,7 @@ int main(void)
         cmocka_unit_test(counts_are_those_of_an_independent_script),
         cmocka_unit_test(hackbench_asked_for_and_got_as_much_as_perf_says),
         cmocka_unit_test(every_design_replays_every_sample),
+        cmocka_unit_test(every_design_accounts_for_warm_loops_of_every_sample),
         cmocka_unit_test(every_design_gets_by_on_too_little_memory),
     };
 

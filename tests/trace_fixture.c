@@ -77,9 +77,9 @@ static void put(struct trace_fixture *fixture, struct trace_event event)
     check(trace_write(fixture->writer, &event, &error), &error);
 }
 
-static uint32_t type_of(struct trace_fixture *fixture, uint32_t cache, uint64_t size)
+static uint32_t type_of(struct trace_fixture *fixture, uint32_t cache, uint64_t size, int16_t node)
 {
-    const struct trace_type type = {.cache = cache, .size = size, .node = TRACE_ANY_NODE};
+    const struct trace_type type = {.cache = cache, .size = size, .node = node};
     struct error error = {"could not add a type"};
     int64_t index = trace_add_type(fixture->writer, &type);
 
@@ -87,13 +87,19 @@ static uint32_t type_of(struct trace_fixture *fixture, uint32_t cache, uint64_t 
     return (uint32_t)index;
 }
 
-void trace_fixture_alloc_from(struct trace_fixture *fixture, uint32_t stream, uint32_t object,
-                              uint32_t cache, uint64_t size)
+void trace_fixture_alloc_on(struct trace_fixture *fixture, uint32_t stream, uint32_t object,
+                            uint32_t cache, uint64_t size, int16_t node)
 {
     put(fixture, (struct trace_event){.op = TRACE_ALLOC,
                                       .stream = stream,
                                       .object = object,
-                                      .type = type_of(fixture, cache, size)});
+                                      .type = type_of(fixture, cache, size, node)});
+}
+
+void trace_fixture_alloc_from(struct trace_fixture *fixture, uint32_t stream, uint32_t object,
+                              uint32_t cache, uint64_t size)
+{
+    trace_fixture_alloc_on(fixture, stream, object, cache, size, TRACE_ANY_NODE);
 }
 
 void trace_fixture_alloc(struct trace_fixture *fixture, uint32_t stream, uint32_t object)
@@ -107,7 +113,7 @@ void trace_fixture_preload(struct trace_fixture *fixture, uint32_t stream, uint3
                                       .origin = TRACE_PRELOADED,
                                       .stream = stream,
                                       .object = object,
-                                      .type = type_of(fixture, 0, 64)});
+                                      .type = type_of(fixture, 0, 64, TRACE_ANY_NODE)});
 }
 
 void trace_fixture_free(struct trace_fixture *fixture, uint32_t stream, uint32_t object)

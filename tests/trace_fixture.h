@@ -26,6 +26,9 @@ uint32_t trace_fixture_cache(struct trace_fixture *fixture, const char *name, ui
 void trace_fixture_alloc(struct trace_fixture *fixture, uint32_t stream, uint32_t object);
 void trace_fixture_alloc_from(struct trace_fixture *fixture, uint32_t stream, uint32_t object,
                               uint32_t cache, uint64_t size);
+/* On a node that the caller of the time asked for. */
+void trace_fixture_alloc_on(struct trace_fixture *fixture, uint32_t stream, uint32_t object,
+                            uint32_t cache, uint64_t size, int16_t node);
 void trace_fixture_preload(struct trace_fixture *fixture, uint32_t stream, uint32_t object);
 void trace_fixture_free(struct trace_fixture *fixture, uint32_t stream, uint32_t object);
 void trace_fixture_create(struct trace_fixture *fixture, uint32_t stream, uint32_t cache);
