@@ -507,8 +507,11 @@ run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word, co
             word++;
             break;
         default: {
-            const uint64_t *after = run_rare(worker, cursor, word);
+            const uint64_t *after;
 
+            if (mode == COUNTING)
+                self->position = NULL; /* these account for themselves */
+            after = run_rare(worker, cursor, word);
             if (after == word)
                 return word;
             word = after;
