@@ -433,7 +433,8 @@ static void assert_same_caches(const struct replay_result *a, const struct repla
         assert_string_equal(x->name, y->name);
         assert_memory_equal(x->operations, y->operations, sizeof x->operations);
         assert_memory_equal(x->layers, y->layers, sizeof x->layers);
-        assert_memory_equal(x->timed, y->timed, sizeof x->timed);
+        if (a->interrupted == 0 && b->interrupted == 0) /* the scheduler may do that at any time */
+            assert_memory_equal(x->timed, y->timed, sizeof x->timed);
         assert_same_ledger(&x->most_live, &y->most_live);
         assert_int_equal(x->nr_inner, y->nr_inner);
         for (size_t j = 0; j < x->nr_inner; j++) {
