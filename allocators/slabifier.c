@@ -30,13 +30,13 @@
  *
  * Accounts (slabifier_ledger.c has those of memory):
  *
- *      layer       cpu: an allocation from this CPU's active slab, a free into an active slab;
+ *      layer       cpu: an allocation from this CPU's active slab, a free into its active slab;
  *                  depot: the partial list; slab: a free into any other slab, a slab made or ended
  *      a trip      a change of active slab: to another, or to none
  *
- * A free into another CPU's active slab counts as one into its own: telling them apart would cost
- * every free a look at a line that it has no use for. Nothing ever rests above the slabs: what is
- * free in an active one is free in a slab.
+ * Which of the two a free into an active slab is (its own, or another CPU's, which is none of its
+ * layer) is looked at only while somebody observes: the free itself has no use for that line. Nothing
+ * ever rests above the slabs: what is free in an active one is free in a slab.
  *
  * Deviations:
  * - an object's size is rounded up to its alignment too: the slab begins at its first byte;
@@ -277,6 +277,8 @@ static inline void slab_settle(struct cache *cache, struct page *page, bool was_
 {
     if (__builtin_expect(slab_is(page, SLAB_ACTIVE), 1)) {
         slab_unlock(cache, page);
+        if (account_observed() && cache->active[cpu_id()] != page)
+            account_layer(LAYER_SLAB); /* active, but another CPU's */
         return;
     }
     if (__builtin_expect(page->inuse > 0 && !was_full, 1))

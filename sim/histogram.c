@@ -60,3 +60,17 @@ uint64_t histogram_percentile(const struct histogram *histogram, double rank)
     }
     return histogram->max;
 }
+
+double histogram_mean_below(const struct histogram *histogram, uint64_t limit)
+{
+    double sum = 0, count = 0;
+
+    for (unsigned i = 0; i + 1 < HISTOGRAM_BUCKETS && histogram_bucket_low(i) < limit; i++) {
+        double low = (double)histogram_bucket_low(i);
+        double high = (double)histogram_bucket_high(i) - 1;
+
+        sum += (double)histogram->buckets[i] * (low + high) / 2;
+        count += (double)histogram->buckets[i];
+    }
+    return count > 0 ? sum / count : 0;
+}

@@ -58,4 +58,7 @@ void histogram_merge(struct histogram *into, const struct histogram *from);
  */
 uint64_t histogram_percentile(const struct histogram *histogram, double rank);
 
+/* Mean of the values below `limit`, to within HISTOGRAM_ERROR; 0 when there are none. */
+double histogram_mean_below(const struct histogram *histogram, uint64_t limit);
+
 #endif

@@ -43,6 +43,7 @@ struct machine_cpu {
     const void *position;
     struct layer_note *last_note; /* always there */
     struct layer_note own_note;   /* where they go while nobody keeps them */
+    bool observed;                /* somebody wants to know; see account_observed */
     /* Recorded time at the CPU's position in the trace; see timer_now_ns. Others may read it. */
     _Atomic uint64_t timer_ns;
 };
@@ -106,6 +107,12 @@ static inline void account_layer(enum layer layer)
     } else if (last->layer < layer) {
         last->layer = layer;
     }
+}
+
+/* Is it worth a look that only the accounts need? */
+static inline bool account_observed(void)
+{
+    return machine_self->observed;
 }
 
 /* For drivers, and tests: an operation begins that has no position, and how far down it came. */

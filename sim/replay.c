@@ -239,9 +239,14 @@ static bool enough(const struct replay *replay)
            (config->cold || machine_cycles_to_ns(replay->measured.sum) >= config->min_measured_ns);
 }
 
-/* On one node nothing is local or not: no loop need be spent on it. */
-static unsigned counted_records(void)
+/*
+ * On one node nothing is local or not, and foreign mallocs do not tell: no loop need be spent
+ * there.
+ */
+static unsigned counted_records(const struct replay *replay)
 {
+    if (!replay->layered)
+        return 0;
     return RECORD_CONTENTION | (nr_nodes() > 1 ? RECORD_LOCALITY : 0);
 }
 
@@ -252,7 +257,7 @@ static struct loop_kind first_loop(const struct replay *replay)
     return (struct loop_kind){
         .measured = config->cold,
         .sampled = replay->keeps_ledger,
-        .counted = config->cold && (config->record & counted_records()),
+        .counted = config->cold && (config->record & counted_records(replay)),
         .timed = config->cold && (config->record & RECORD_LATENCY),
     };
 }
@@ -270,7 +275,7 @@ static bool next_loop(struct replay *replay)
     bool cold = replay->config->cold;
 
     replay->loop++;
-    if (!replay->code && !cold && due(replay, counted_records(), &replay->counted))
+    if (!replay->code && !cold && due(replay, counted_records(replay), &replay->counted))
         replay->kind = (struct loop_kind){.counted = true};
     else if (!replay->code && !cold && due(replay, RECORD_LATENCY, &replay->timed))
         replay->kind = (struct loop_kind){.timed = true};
@@ -312,6 +317,12 @@ static void part_account(struct replay *replay)
     replay->part_cycles += end - start;
 }
 
+static void counters_run(struct worker *worker, void (*act)(struct counters *counters))
+{
+    if (worker->replay->kind.measured && (worker->replay->config->record & RECORD_COUNTERS))
+        act(&worker->counters);
+}
+
 /* Runs all lists of this worker up to a cut, or to their ends. */
 static void run_part(struct worker *worker, const struct plan_cut *cut)
 {
@@ -322,9 +333,11 @@ static void run_part(struct worker *worker, const struct plan_cut *cut)
         cursor->end =
             events->words + (cut ? cut->group_positions[cursor->group_number] : events->count);
     }
+    counters_run(worker, counters_start);
     worker->start_cycles = now_cycles();
     run_lists(worker);
     worker->end_cycles = now_cycles();
+    counters_run(worker, counters_stop);
 }
 
 /* The whole loop; a sampled one stands still at every cut. */
@@ -352,12 +365,6 @@ static void run_parts(struct worker *worker, unsigned cpu)
     run_part(worker, NULL);
 }
 
-static void counters_run(struct worker *worker, void (*act)(struct counters *counters))
-{
-    if (worker->replay->kind.measured && (worker->replay->config->record & RECORD_COUNTERS))
-        act(&worker->counters);
-}
-
 static void worker_run(unsigned cpu, void *argument)
 {
     struct replay *replay = argument;
@@ -371,11 +378,10 @@ static void worker_run(unsigned cpu, void *argument)
             replay->part_cycles = 0;
         machine_barrier();
         run_outside(worker, cpu, PRELOAD);
+        worker->failed_allocs = 0; /* those that the clock sees are counted */
         wait_for_offset(worker);
         replay_notes_begin(worker);
-        counters_run(worker, counters_start);
         run_parts(worker, cpu);
-        counters_run(worker, counters_stop);
         machine_barrier();
         replay_notes_end(worker);
         if (cpu == 0) {

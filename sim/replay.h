@@ -115,7 +115,7 @@ struct replay_result {
     uint64_t remote_node_frees;                        /* of these: by one of another node */
     /*
      * Pages when the last event of a loop had run. Of the first loop, which begins with nothing;
-     * and of the last, with the peak of all measured ones: these begin with what the end of the
+     * and of the last, with the peak of all but the first: these begin with what the end of the
      * loop before, where all that lives is freed, left resting in magazines and slabs.
      */
     struct page_statistics first_pages, pages;
@@ -129,6 +129,7 @@ struct replay_result {
     bool layered; /* the design tells its layers: not of external ones, nor null */
     struct counter_values counters; /* in the measured loops, all workers; none present: not
                                      * recorded, or not to be had */
+    uint64_t counted_allocs;        /* objects that the counted loops allocated */
     uint64_t foreign_allocs;   /* in the counted loops: memory from another node than the CPU's */
     uint64_t interrupted;      /* timed operations that took longer than REPLAY_INTERRUPTED_NS */
     struct histogram *latency; /* [REPLAY_OPS * LAYERS] in cycles; NULL: not recorded */

@@ -102,7 +102,7 @@ static int notes_create(struct replay *replay, unsigned cpu)
     worker->notes->sampler =
         sampler_seeded(replay->config->latency_every ? replay->config->latency_every : 1,
                        replay->config->seed + cpu);
-    if (!(replay->config->record & RECORD_CONTENTION))
+    if (!(replay->config->record & RECORD_CONTENTION) || !replay->layered)
         return 0;
     for (size_t i = 0; i < replay->plan->nr_caches; i++)
         more += replay->plan->caches[i].created ? LOCKS_A_CACHE : 0;
@@ -157,11 +157,13 @@ void replay_notes_begin(struct worker *worker)
     worker->watches_nodes =
         worker->counting && (record & RECORD_LOCALITY) && nr_nodes() > 1 && replay->layered;
     account_self = worker->counting ? worker->account : NULL;
+    machine_self->observed = worker->counting || worker->timing;
 }
 
 void replay_notes_end(struct worker *worker)
 {
     account_self = NULL;
+    machine_self->observed = false;
     worker->timing = worker->counting = worker->watches_nodes = false;
 }
 
@@ -306,6 +308,8 @@ int replay_accounts_collect(struct replay *replay)
     int code = 0;
 
     result->layered = replay->layered && (replay->config->record & RECORD_CONTENTION);
+    result->counted_allocs =
+        replay->plan->allocs * replay->config->replicas * replay->counted.count;
     for (size_t i = 0; i < result->nr_caches; i++) {
         if (result->layered)
             cache_layers_sum(replay, i);
@@ -313,6 +317,8 @@ int replay_accounts_collect(struct replay *replay)
     }
     for (unsigned i = 0; i < nr_cpus(); i++) {
         result->foreign_allocs += replay->workers[i].notes->foreign_allocs;
+        for (size_t j = 0; j < result->nr_caches; j++)
+            result->counted_allocs -= replay->workers[i].notes->caches[j].missing[REPLAY_ALLOC];
         result->interrupted += replay->workers[i].notes->interrupted;
     }
     remote_node_frees_sum(replay);

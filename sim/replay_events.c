@@ -3,7 +3,7 @@
  * The event loop: words in, calls out. It never waits: where an event cannot run yet it stops, and
  * the worker tries another list or waits. Plain allocs and frees run here; what is rare is below.
  */
-#include "sim/replay_internal.h"
+#include "sim/replay_notes.h"
 
 #include <assert.h>
 #include <string.h>
@@ -27,105 +27,6 @@ static inline void *slot_object(uint64_t value)
 static inline bool slot_shows(uint64_t value, uint64_t word)
 {
     return ((value ^ word) & TAG_MASK) == 0;
-}
-
-/* ---- what is missing, and what is noted ---- */
-
-/* An alloc that failed is in no layer. */
-static void note_drop(void)
-{
-    struct machine_cpu *self = machine_self;
-
-    if (self->position && self->last_note->position == self->position)
-        self->last_note--;
-}
-
-static void alloc_missing(struct worker *worker, const struct replay_type *type)
-{
-    worker->failed_allocs++;
-    worker->missing_objects++;
-    worker->missing_bytes += type->request.size;
-    if (worker->counting) {
-        worker->notes->caches[type->account].missing[REPLAY_ALLOC]++;
-        note_drop();
-    }
-}
-
-static __attribute__((noinline)) void free_missing(struct worker *worker,
-                                                   const struct replay_type *type)
-{
-    worker->skipped_frees++;
-    worker->missing_objects--;
-    worker->missing_bytes -= type->request.size;
-    if (worker->counting)
-        worker->notes->caches[type->account].missing[REPLAY_FREE]++;
-}
-
-static __attribute__((noinline)) void *alloc_again(struct worker *worker,
-                                                   const struct replay_type *type)
-{
-    void *object = allocator_retry(worker->replay->allocator, &type->bound, &type->request);
-
-    if (!object)
-        alloc_missing(worker, type);
-    return object;
-}
-
-/* An operation without a position has ended. */
-static void note_operation(struct worker *worker, const struct replay_type *type, enum replay_op op,
-                           unsigned objects)
-{
-    enum layer layer = account_layer_reached();
-
-    if (worker->counting && layer != LAYER_CPU)
-        worker->notes->caches[type->account].layers[op][layer] += objects;
-}
-
-/* From now on operations have positions, their words, and leave notes; see struct machine_cpu. */
-static void notes_open(struct worker *worker)
-{
-    struct layer_note *notes = worker->notes->layers;
-
-    notes[0] = (struct layer_note){0};
-    machine_self->position = NULL;
-    machine_self->last_note = notes;
-}
-
-static __attribute__((noinline)) void notes_close(struct worker *worker)
-{
-    struct machine_cpu *self = machine_self;
-    struct cache_notes *caches = worker->notes->caches;
-
-    for (const struct layer_note *note = worker->notes->layers; note <= self->last_note; note++) {
-        const uint64_t *word = note->position;
-
-        if (!word)
-            continue;
-        caches[worker->replay->types[plan_type(*word)].account]
-            .layers[plan_op(*word) == PLAN_ALLOC ? REPLAY_ALLOC : REPLAY_FREE][note->layer]++;
-    }
-    self->position = NULL;
-    self->last_note = &self->own_note;
-}
-
-static __attribute__((noinline)) void note_node(struct worker *worker, const void *object)
-{
-    worker->notes->foreign_allocs += page_node(object) != cpu_node();
-}
-
-static void note_time(struct worker *worker, const struct replay_type *type, enum replay_op op,
-                      uint64_t cycles)
-{
-    struct worker_notes *notes = worker->notes;
-    enum layer layer = account_layer_reached();
-
-    histogram_add(&notes->latency[op][layer], cycles);
-    if (unlikely(cycles > notes->interrupted_cycles)) {
-        notes->interrupted++;
-        return;
-    }
-    notes->caches[type->account].timed[op][layer]++;
-    notes->caches[type->account].timed_cycles[op][layer] += cycles;
 }
 
 /* ---- what the careful loop adds: pace, touching, verification ---- */
@@ -177,56 +78,35 @@ static bool pace_due(struct worker *worker, struct cursor *cursor, const uint64_
     return !cursor->early;
 }
 
-/* ---- latency ---- */
+/* ---- an operation, with all that is to be noted of it ---- */
 
-static __attribute__((noinline)) void *alloc_timed(struct worker *worker,
-                                                   const struct replay_type *type)
+static void *alloc_noted(struct worker *worker, const struct replay_type *type)
 {
-    uint64_t from;
-    void *object;
-
-    account_layer_reset();
-    from = now_cycles();
-    object = type->bound.alloc(type->bound.cache, &type->request);
-    if (unlikely(!object))
-        object = alloc_again(worker, type);
-    note_time(worker, type, REPLAY_ALLOC, now_cycles() - from);
-    return object;
-}
-
-static __attribute__((noinline)) void free_timed(struct worker *worker,
-                                                 const struct replay_type *type, void *object)
-{
-    uint64_t from;
-
-    account_layer_reset();
-    from = now_cycles();
-    type->bound.free(type->bound.cache, object);
-    note_time(worker, type, REPLAY_FREE, now_cycles() - from);
-}
-
-/* ---- all that the careful loop does around an operation ---- */
-
-static __attribute__((noinline)) void *alloc_carefully(struct worker *worker,
-                                                       const struct cursor *cursor, uint64_t word)
-{
-    const struct replay_type *type = &worker->replay->types[plan_type(word)];
     void *object;
 
     account_layer_reset();
     if (worker->timing && sampler_due(&worker->notes->sampler)) {
-        object = alloc_timed(worker, type);
+        object = replay_alloc_timed(worker, type);
     } else {
         object = type->bound.alloc(type->bound.cache, &type->request);
         if (unlikely(!object))
-            object = alloc_again(worker, type);
+            object = replay_alloc_again(worker, type);
     }
     if (object) {
-        note_operation(worker, type, REPLAY_ALLOC, 1);
+        replay_note_operation(worker, type, REPLAY_ALLOC, 1);
         if (worker->watches_nodes)
-            note_node(worker, object);
-        object_born(worker, cursor, word, object);
+            replay_note_node(worker, object);
     }
+    return object;
+}
+
+static __attribute__((noinline)) void *alloc_carefully(struct worker *worker,
+                                                       const struct cursor *cursor, uint64_t word)
+{
+    void *object = alloc_noted(worker, &worker->replay->types[plan_type(word)]);
+
+    if (object)
+        object_born(worker, cursor, word, object);
     return object;
 }
 
@@ -238,10 +118,10 @@ free_carefully(struct worker *worker, const struct cursor *cursor, uint64_t word
     object_dies(worker, cursor, word, object);
     account_layer_reset();
     if (worker->timing && sampler_due(&worker->notes->sampler))
-        free_timed(worker, type, object);
+        replay_free_timed(worker, type, object);
     else
         type->bound.free(type->bound.cache, object);
-    note_operation(worker, type, REPLAY_FREE, 1);
+    replay_note_operation(worker, type, REPLAY_FREE, 1);
 }
 
 /* ---- rare events ---- */
@@ -256,18 +136,11 @@ static void *alloc_or_none(struct worker *worker, uint64_t word)
 {
     const struct replay *replay = worker->replay;
     const struct replay_type *type = &replay->types[plan_type(word)];
-    void *object;
 
-    if (!cache_there(replay, replay->plan->types[plan_type(word)].cache)) {
-        alloc_missing(worker, type);
-        return NULL;
-    }
-    account_layer_reset();
-    object = type->bound.alloc(type->bound.cache, &type->request);
-    if (!object)
-        return alloc_again(worker, type);
-    note_operation(worker, type, REPLAY_ALLOC, 1);
-    return object;
+    if (cache_there(replay, replay->plan->types[plan_type(word)].cache))
+        return alloc_noted(worker, type);
+    replay_alloc_missing(worker, type);
+    return NULL;
 }
 
 static bool alloc_created(struct worker *worker, struct cursor *cursor, uint64_t word)
@@ -301,11 +174,13 @@ static bool alloc_bulk(struct worker *worker, struct cursor *cursor, const uint6
     got = cache_there(replay, cache)
               ? allocator_alloc_bulk(&type->bound, &type->request, count, worker->bulk)
               : 0;
-    note_operation(worker, type, REPLAY_ALLOC, got);
+    replay_note_operation(worker, type, REPLAY_ALLOC, got);
     for (unsigned i = 0; i < count; i++) {
         uint64_t event = word[i + 1];
         void *object = i < got ? worker->bulk[i] : alloc_or_none(worker, event);
 
+        if (i < got && worker->watches_nodes)
+            replay_note_node(worker, object);
         if (replay->careful && object)
             object_born(worker, cursor, event, object);
         atomic_store_explicit(&cursor->slots[plan_slot(event)], slot_value(event, object),
@@ -337,12 +212,12 @@ static bool free_bulk(struct worker *worker, struct cursor *cursor, const uint64
                 object_dies(worker, cursor, word[i], object);
             worker->bulk[gathered++] = object;
         } else {
-            free_missing(worker, type);
+            replay_free_missing(worker, type);
         }
         if (gathered && (i == count || plan_type(word[i + 1]) != plan_type(word[i]))) {
             account_layer_reset();
             allocator_free_bulk(&type->bound, gathered, worker->bulk);
-            note_operation(worker, type, REPLAY_FREE, gathered);
+            replay_note_operation(worker, type, REPLAY_FREE, gathered);
             gathered = 0;
         }
     }
@@ -447,10 +322,10 @@ static inline __attribute__((always_inline)) void *run_alloc(struct worker *work
     if (mode == CAREFUL)
         return alloc_carefully(worker, cursor, event);
     if (mode == TIMING && unlikely(sampler_due(&worker->notes->sampler)))
-        return alloc_timed(worker, type);
+        return replay_alloc_timed(worker, type);
     object = type->bound.alloc(type->bound.cache, &type->request);
     if (unlikely(!object))
-        object = alloc_again(worker, type);
+        object = replay_alloc_again(worker, type);
     return object;
 }
 
@@ -464,7 +339,7 @@ static inline __attribute__((always_inline)) void run_free(struct worker *worker
         return;
     }
     if (mode == TIMING && unlikely(sampler_due(&worker->notes->sampler))) {
-        free_timed(worker, type, object);
+        replay_free_timed(worker, type, object);
         return;
     }
     type->bound.free(type->bound.cache, object);
@@ -503,7 +378,7 @@ run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word, co
             if (likely(object))
                 run_free(worker, cursor, event, type, object, mode);
             else
-                free_missing(worker, type);
+                replay_free_missing(worker, type);
             word++;
             break;
         default: {
@@ -529,9 +404,9 @@ const uint64_t *replay_run_words(struct worker *worker, struct cursor *cursor, c
     if (worker->timing)
         return run_words(worker, cursor, word, end, TIMING);
     if (worker->counting) {
-        notes_open(worker);
+        replay_notes_open(worker);
         word = run_words(worker, cursor, word, end, COUNTING);
-        notes_close(worker);
+        replay_notes_close(worker);
         return word;
     }
     return run_words(worker, cursor, word, end, PLAIN);

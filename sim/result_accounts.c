@@ -85,16 +85,22 @@ json_t *result_layers(const uint64_t layers[REPLAY_OPS][LAYERS])
     return object;
 }
 
+static uint64_t interrupted_cycles(void)
+{
+    return (uint64_t)(REPLAY_INTERRUPTED_NS * native_clock_hz() * 1e-9);
+}
+
 void result_set_lock(json_t *object, const struct lock_account *lock)
 {
     json_object_set_new(object, "acquisitions", json_integer((json_int_t)lock->acquisitions));
     json_object_set_new(object, "contended", json_integer((json_int_t)lock->contended));
     json_object_set_new(object, "wait_ns", result_ns(lock->times->wait.sum));
-    /* Holds are sampled: the sum is the sampled mean times the acquisitions. */
+    /* Holds are sampled: the sum is the sampled mean times the acquisitions. A holder that was
+     * interrupted would outweigh all others, and stands for no others. */
     if (lock->times->hold.count)
         json_object_set_new(
             object, "hold_ns",
-            result_ns((uint64_t)((double)lock->times->hold.sum / (double)lock->times->hold.count *
+            result_ns((uint64_t)(histogram_mean_below(&lock->times->hold, interrupted_cycles()) *
                                  (double)lock->acquisitions)));
     json_object_set_new(object, "trylock_failures",
                         json_integer((json_int_t)lock->trylock_failures));
@@ -269,18 +275,25 @@ json_t *result_ledger(const struct ledger *ledger)
                      "grace", (json_int_t)ledger->grace);
 }
 
+json_t *result_occupancy(const struct ledger *ledger)
+{
+    json_t *array = json_array();
+
+    for (unsigned i = 0; i < LEDGER_OCCUPANCIES; i++)
+        json_array_append_new(array, json_integer((json_int_t)ledger->occupancy[i]));
+    return array;
+}
+
 static json_t *sample_ledger(const struct replay_sample *sample)
 {
     const struct ledger *ledger = &sample->ledger;
-    json_t *object = result_ledger(ledger), *occupancy = json_array();
+    json_t *object = result_ledger(ledger);
 
     json_object_set_new(object, "page_bytes", json_integer((json_int_t)ledger->page_bytes));
     json_object_set_new(object, "event", json_integer((json_int_t)sample->event));
     json_object_set_new(object, "live_objects", json_integer((json_int_t)ledger->live_objects));
     json_object_set_new(object, "slabs", json_integer((json_int_t)ledger->slabs));
-    for (unsigned i = 0; i < LEDGER_OCCUPANCIES; i++)
-        json_array_append_new(occupancy, json_integer((json_int_t)ledger->occupancy[i]));
-    json_object_set_new(object, "occupancy", occupancy);
+    json_object_set_new(object, "occupancy", result_occupancy(ledger));
     return object;
 }
 
@@ -288,8 +301,12 @@ json_t *result_unusable(const struct replay_sample *sample)
 {
     json_t *array = json_array();
 
+    size_t free_blocks[PAGE_MAX_ORDER + 1];
+
+    memcpy(free_blocks, sample->free_blocks, sizeof free_blocks);
+    free_blocks[0] += sample->listed_bytes / PAGE_SIZE; /* on CPUs' lists: free, one by one */
     for (unsigned order = 0; order <= PAGE_MAX_ORDER; order++) {
-        double share = fragmentation_unusable(sample->free_blocks, PAGE_MAX_ORDER + 1, order);
+        double share = fragmentation_unusable(free_blocks, PAGE_MAX_ORDER + 1, order);
 
         json_array_append_new(array, json_real(round(share * 1e4) / 1e4));
     }
@@ -352,8 +369,9 @@ void result_add_memory(json_t *record, const struct run_config *config,
                                       (json_int_t)first->peak_bytes, "end", "page_bytes",
                                       (json_int_t)first->held_bytes));
     }
-    json_object_set_new(record, "warm_peak_page_bytes",
-                        json_integer((json_int_t)replay->pages.peak_bytes));
+    if (replay->loops + replay->warmup_loops > 1)
+        json_object_set_new(record, "warm_peak_page_bytes",
+                            json_integer((json_int_t)replay->pages.peak_bytes));
     json_object_set_new(record, "late_populated_bytes",
                         json_integer((json_int_t)replay->pages.late_bytes));
     json_object_set_new(record, "reclaimed_page_bytes",
@@ -392,8 +410,11 @@ json_t *result_locality(const struct run_config *config, const struct run_report
         json_object_set_new(object, "placement",
                             placement_section(&replay->placement, report->nr_nodes));
     /* On one node there is nothing to look at: no allocation can come from another. */
-    if ((config->replay.record & RECORD_LOCALITY) && !report->harness)
+    if ((config->replay.record & RECORD_LOCALITY) && !report->harness) {
         json_object_set_new(object, "foreign_node_allocs",
                             json_integer((json_int_t)replay->foreign_allocs));
+        json_object_set_new(object, "foreign_node_allocs_of",
+                            json_integer((json_int_t)replay->counted_allocs));
+    }
     return object;
 }

@@ -90,7 +90,7 @@ static void choose(struct candidate *candidates, size_t count)
 }
 
 /* Share of the time of its operations that went to each layer. */
-static json_t *time_section(const struct candidate *candidate, double all_ns)
+static json_t *time_section(const struct candidate *candidate, double all_ns, bool layered)
 {
     const struct replay_cache_account *cache = candidate->cache;
     json_t *object = json_pack("{s:f}", "share", all_ns > 0 ? candidate->time_ns / all_ns : 0);
@@ -108,7 +108,10 @@ static json_t *time_section(const struct candidate *candidate, double all_ns)
     }
     json_object_set_new(object, "samples", json_integer((json_int_t)timed));
     json_object_set_new(object, "mean_ns", json_real(candidate->time_ns / (double)timed));
-    json_object_set_new(object, "by_layer", by_layer);
+    if (layered)
+        json_object_set_new(object, "by_layer", by_layer);
+    else
+        json_decref(by_layer);
     return object;
 }
 
@@ -129,7 +132,7 @@ static json_t *locks_section(const struct account *account, const char *name)
 }
 
 static json_t *cache_section(const struct candidate *candidate, const struct replay_result *replay,
-                             double all_ns)
+                             double all_ns, bool layered)
 {
     const struct replay_cache_account *cache = candidate->cache;
     json_t *object = json_pack("{s:s, s:I, s:I}", "name", cache->name, "allocs",
@@ -138,7 +141,7 @@ static json_t *cache_section(const struct candidate *candidate, const struct rep
     json_t *inner;
 
     if (candidate->time_ns > 0)
-        json_object_set_new(object, "time", time_section(candidate, all_ns));
+        json_object_set_new(object, "time", time_section(candidate, all_ns, layered));
     if (replay->account && replay->layered) {
         json_object_set_new(object, "layers", result_layers(cache->layers));
         json_object_set_new(object, "locks", locks_section(replay->account, cache->name));
@@ -186,7 +189,8 @@ json_t *result_caches(const struct run_report *report)
         choose(candidates, replay->nr_caches);
     for (size_t i = 0; candidates && i < replay->nr_caches; i++) {
         if (candidates[i].chosen)
-            json_array_append_new(array, cache_section(&candidates[i], replay, all_ns));
+            json_array_append_new(array, cache_section(&candidates[i], replay, all_ns,
+                                                       !report->external && !report->harness));
     }
     free(candidates);
     return array;

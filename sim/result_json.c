@@ -28,9 +28,12 @@ json_t *result_times(const struct histogram *histogram)
         return object;
     json_object_set_new(object, "mean",
                         json_real(tenths_of_ns((double)histogram->sum / (double)histogram->count)));
-    for (size_t i = 0; i < sizeof ranks / sizeof ranks[0]; i++)
-        json_object_set_new(object, ranks[i].key,
-                            result_ns(histogram_percentile(histogram, ranks[i].rank)));
+    /* A percentile needs a value beyond it, or it is the maximum by another name. */
+    for (size_t i = 0; i < sizeof ranks / sizeof ranks[0]; i++) {
+        if ((double)histogram->count * (1 - ranks[i].rank) >= 0.999)
+            json_object_set_new(object, ranks[i].key,
+                                result_ns(histogram_percentile(histogram, ranks[i].rank)));
+    }
     json_object_set_new(object, "max", result_ns(histogram->max));
     return object;
 }

@@ -19,6 +19,9 @@ void result_set_lock(json_t *object, const struct lock_account *lock);
 /* The parts, without page_bytes. */
 json_t *result_ledger(const struct ledger *ledger);
 
+/* Slabs by their share of objects out. */
+json_t *result_occupancy(const struct ledger *ledger);
+
 /* Of a sample, for each order. */
 json_t *result_unusable(const struct replay_sample *sample);
 

@@ -43,7 +43,7 @@ static json_t *ledger_column(const struct replay_result *replay, size_t offset)
 static json_t *samples_section(const struct replay_result *replay)
 {
     json_t *object = json_object(), *events = json_array(), *times = json_array();
-    json_t *unusable = json_array(), *listed = json_array();
+    json_t *unusable = json_array(), *listed = json_array(), *occupancy = json_array();
 
     for (size_t i = 0; i < replay->nr_samples; i++) {
         const struct replay_sample *sample = &replay->samples[i];
@@ -52,12 +52,14 @@ static json_t *samples_section(const struct replay_result *replay)
         json_array_append_new(times, json_integer((json_int_t)sample->time_ns));
         json_array_append_new(unusable, result_unusable(sample));
         json_array_append_new(listed, json_integer((json_int_t)sample->listed_bytes));
+        json_array_append_new(occupancy, result_occupancy(&sample->ledger));
     }
     json_object_set_new(object, "event", events);
     json_object_set_new(object, "time_ns", times);
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++)
         json_object_set_new(object, columns[i].name, ledger_column(replay, columns[i].offset));
     json_object_set_new(object, "listed_bytes", listed);
+    json_object_set_new(object, "occupancy", occupancy);
     json_object_set_new(object, "unusable_free_index", unusable);
     return object;
 }

@@ -15,12 +15,6 @@ struct sampler {
     uint32_t left;   /* until the next one */
 };
 
-static inline struct sampler sampler_seeded(uint32_t every, uint64_t seed)
-{
-    return (struct sampler){
-        .random = (seed + 1) * 0x9e3779b97f4a7c15u | 1, .every = every, .left = 1};
-}
-
 /*
  * 1 .. 2 every - 1, all alike: `every` on average (xorshift64, Marsaglia 2003; a multiplication in
  * place of the division, Lemire 2019).
@@ -34,6 +28,14 @@ static inline uint32_t sampler_distance(struct sampler *sampler)
     x ^= x << 17;
     sampler->random = x;
     return 1 + (uint32_t)((x >> 32) * (2 * (uint64_t)sampler->every - 1) >> 32);
+}
+
+static inline struct sampler sampler_seeded(uint32_t every, uint64_t seed)
+{
+    struct sampler sampler = {.random = (seed + 1) * 0x9e3779b97f4a7c15u | 1, .every = every};
+
+    sampler.left = sampler_distance(&sampler);
+    return sampler;
 }
 
 static inline bool sampler_due(struct sampler *sampler)

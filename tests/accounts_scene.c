@@ -13,6 +13,7 @@
 enum layer layer_of_alloc(struct cache *cache, void **object)
 {
     account_layer_reset();
+    machine_self->observed = true;
     *object = scene_alloc(cache);
     return account_layer_reached();
 }
@@ -20,6 +21,7 @@ enum layer layer_of_alloc(struct cache *cache, void **object)
 enum layer layer_of_free(struct cache *cache, void *object)
 {
     account_layer_reset();
+    machine_self->observed = true;
     scene_free(cache, object);
     return account_layer_reached();
 }

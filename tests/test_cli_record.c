@@ -426,6 +426,39 @@ static void blowup_compares_with_one_cpu(void **state)
     json_decref(record);
 }
 
+static void a_run_that_fails_before_it_begins_is_an_error(void **state)
+{
+    (void)state;
+    cli_run("replay " HACKBENCH " -a bufctl -t 2 --oversubscribe --blowup --memory-limit 4K "
+            "--loops 1");
+    if (cli_last.status != 1 && cli_last.status != 2)
+        fail_msg("status %d: %s", cli_last.status, cli_last.messages);
+    assert_non_null(strstr(cli_last.messages, "bufctl"));
+}
+
+/* The peak on one CPU is that of as many replicas. */
+static void blowup_is_of_as_many_replicas(void **state)
+{
+    double together, alone;
+    json_t *record;
+    char *line;
+
+    (void)state;
+    cli_run("replay " HACKBENCH " -a bufctl -t 4 --oversubscribe --replicas auto --loops 1 --cold "
+            "--blowup --json -");
+    record = cli_record();
+    alone = json_number_value(at(record, "fragmentation.blowup"));
+    json_decref(record);
+    cli_run("replay " HACKBENCH " -a bufctl -t 2,4 --oversubscribe --replicas auto --loops 1 "
+            "--cold --blowup --json -");
+    line = strchr(cli_last.output, '\n') + 1;
+    record = json_loads(line, JSON_DISABLE_EOF_CHECK, NULL);
+    assert_int_equal(number(record, "threads"), 4);
+    together = json_number_value(at(record, "fragmentation.blowup"));
+    json_decref(record);
+    assert_true(alone > 0 && fabs(together / alone - 1) < 0.3);
+}
+
 static void the_busiest_caches_are_told(void **state)
 {
     json_t *record, *cache;
@@ -465,6 +498,12 @@ static void what_to_record_is_checked(void **state)
     assert_refused("expected every, 1/N");
     cli_run("replay " HACKBENCH " --sample-every 5s");
     assert_refused("expected a number of events");
+    cli_run("replay " HACKBENCH " --sample-every 999999999999999ms");
+    assert_refused("expected a number of events");
+    cli_run("replay " HACKBENCH " --json @/one --series @/one");
+    assert_refused("cannot be one file");
+    cli_run("replay " HACKBENCH " --record none --series @/one");
+    assert_refused("nothing is recorded");
     cli_run("replay " HACKBENCH " --sample-every 0");
     assert_refused("expected a number of events");
 }
@@ -481,6 +520,8 @@ int main(void)
         cmocka_unit_test(samples_come_as_often_as_asked),
         cmocka_unit_test(one_thread_counts_the_same_every_time),
         cmocka_unit_test(blowup_compares_with_one_cpu),
+        cmocka_unit_test(a_run_that_fails_before_it_begins_is_an_error),
+        cmocka_unit_test(blowup_is_of_as_many_replicas),
         cmocka_unit_test(the_busiest_caches_are_told),
         cmocka_unit_test(what_to_record_is_checked),
     };

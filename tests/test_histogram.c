@@ -310,9 +310,25 @@ static void merging_is_adding_all(void **state)
     assert_memory_equal(&merged, &all, sizeof all);
 }
 
+static void a_mean_below_a_limit_leaves_out_the_rest(void **state)
+{
+    struct histogram *few = calloc(1, sizeof *few);
+
+    (void)state;
+    assert_non_null(few);
+    assert_true(histogram_mean_below(few, 1000) == 0);
+    for (uint64_t value = 10; value <= 30; value++)
+        histogram_add(few, value);
+    assert_true(histogram_mean_below(few, 1000) == 20);
+    histogram_add(few, 5000000);
+    assert_true(histogram_mean_below(few, 1000) == 20);
+    free(few);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_mean_below_a_limit_leaves_out_the_rest),
         cmocka_unit_test(percentiles_are_within_the_error_of_exact_ones),
         cmocka_unit_test(so_they_are_of_very_few_values),
         cmocka_unit_test(the_place_of_a_percentile_is_exact_whatever_the_count),

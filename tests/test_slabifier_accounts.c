@@ -210,7 +210,7 @@ static void operations_come_down_to_the_active_slab_the_list_or_a_slab(void **st
     free_all(cache, 16, 31);
     assert_int_equal(layer_of_free(cache, objects[31]), LAYER_PAGE);
     fixture_become(1);
-    assert_int_equal(layer_of_free(cache, objects[0]), LAYER_CPU); /* another's active slab */
+    assert_int_equal(layer_of_free(cache, objects[0]), LAYER_SLAB); /* another's active slab */
     fixture_become(0);
     assert_slabs(cache, 1, 1, 0);
     free_all(cache, 2, 16);

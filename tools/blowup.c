@@ -15,7 +15,7 @@ static int one_cpu_run(const struct blowup *blowup, const struct run_config *con
                        uint64_t *peak_bytes, struct error *error)
 {
     struct run_config alone = *config;
-    struct run_report report;
+    struct run_report report = {0};
     struct plan *plan;
     int code = replay_plan_create(blowup->options, blowup->trace, 1, &plan, error);
 
@@ -44,7 +44,8 @@ int blowup_prepare(struct blowup *blowup, struct run_config *config, struct erro
         const struct one_cpu_peak *known = &blowup->peaks[i];
 
         if (strcmp(known->allocator, config->allocator) == 0 &&
-            known->magazine_size == config->magazine_size) {
+            known->magazine_size == config->magazine_size &&
+            known->replicas == config->replay.replicas) {
             config->one_cpu_peak_bytes = known->bytes;
             return 0;
         }
@@ -56,8 +57,8 @@ int blowup_prepare(struct blowup *blowup, struct run_config *config, struct erro
     code = one_cpu_run(blowup, config, &bytes, error);
     if (code)
         return code;
-    grown[blowup->nr_peaks++] =
-        (struct one_cpu_peak){config->allocator, config->magazine_size, bytes};
+    grown[blowup->nr_peaks++] = (struct one_cpu_peak){config->allocator, config->magazine_size,
+                                                      config->replay.replicas, bytes};
     config->one_cpu_peak_bytes = bytes;
     return 0;
 }

@@ -8,6 +8,7 @@
 struct one_cpu_peak {
     const char *allocator;
     uint64_t magazine_size;
+    unsigned replicas;
     uint64_t bytes;
 };
 

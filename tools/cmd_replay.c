@@ -183,7 +183,7 @@ static int run_cell(struct session *session, const struct cell *cell, const stru
     const struct replay_options *options = &session->arguments->options;
     struct run_setting *settings;
     struct run_config config;
-    struct run_report report;
+    struct run_report report = {0};
     char started[32], name[128];
     int code;
 
@@ -319,7 +319,14 @@ static int series_open(struct session *session, struct error *error)
     const struct arguments *arguments = session->arguments;
     bool beside = arguments->json && strcmp(arguments->json, "-") != 0;
 
-    if (!arguments->options.recording.record || (!arguments->series && !beside))
+    const struct replay_options *options = &arguments->options;
+
+    if (!record_options_of(&options->recording, options->run.replay.cold)) {
+        if (arguments->series)
+            return error_set(error, EINVAL, "--series: nothing is recorded that it could hold");
+        return 0;
+    }
+    if (!arguments->series && !beside)
         return 0;
     if (asprintf(&session->series_path, "%s%s",
                  arguments->series ? arguments->series : arguments->json,
@@ -327,6 +334,9 @@ static int series_open(struct session *session, struct error *error)
         session->series_path = NULL;
         return error_set(error, ENOMEM, "no memory for a file's name");
     }
+    if (arguments->json && strcmp(arguments->json, session->series_path) == 0)
+        return error_set(error, EINVAL, "%s: records and side file cannot be one file",
+                         arguments->json);
     return outfile_open(&session->series, session->series_path, error);
 }
 

@@ -335,7 +335,7 @@ static int run_command(const struct sweep *sweep, const struct run *run, struct 
     if (code == 0 && cell->magazine_size)
         code =
             word_list_add(words, "--magazine-size=%llu", (unsigned long long)cell->magazine_size);
-    if (code == 0 && options->recording.record)
+    if (code == 0 && record_options_of(&options->recording, options->run.replay.cold))
         code = word_list_add(words, "--series=%s/%s", sweep->arguments->folder, run->series);
     return code ?: word_list_add(words, "--json=-") ?: word_list_add(words, "--")
                 ?: word_list_add(words, "%s", run->trace);

@@ -61,7 +61,7 @@ int record_parse(struct record_options *options, const char *text, struct error 
     word_list_cleanup(&names);
     if (code)
         return code;
-    options->latency_given = all & RECORD_LATENCY;
+    options->latency_named = (all & RECORD_LATENCY) && all != RECORD_ALL;
     options->record = all;
     return 0;
 }
@@ -73,7 +73,7 @@ int latency_parse(struct record_options *options, const char *text, struct error
     char *end = NULL;
 
     if (strcmp(text, "off") == 0) {
-        options->record &= ~(unsigned)RECORD_LATENCY;
+        options->latency = LATENCY_OFF;
         return 0;
     }
     if (fraction)
@@ -81,8 +81,7 @@ int latency_parse(struct record_options *options, const char *text, struct error
     if ((!fraction && strcmp(text, "every") != 0) || (fraction && (!text[2] || *end)) ||
         every < 1 || every > 1000000)
         return error_set(error, EINVAL, "'%s': expected every, 1/N (N up to 1000000) or off", text);
-    options->record |= RECORD_LATENCY;
-    options->latency_given = true;
+    options->latency = LATENCY_ON;
     options->latency_every = (uint32_t)every;
     return 0;
 }
@@ -93,7 +92,7 @@ int sample_every_parse(struct record_options *options, const char *text, struct 
     double number = strtod(text, &end);
     bool time = strcmp(end, "ms") == 0;
 
-    if (end == text || (*end && !time) || !(number > 0 && number < 1e15) ||
+    if (end == text || (*end && !time) || !(number > 0 && number < 1e12) ||
         (!time && number != (double)(uint64_t)number) || (time && number * 1e6 < 1))
         return error_set(error, EINVAL,
                          "'%s': expected a number of events, or of recorded milliseconds: 10000, "
@@ -106,7 +105,9 @@ int sample_every_parse(struct record_options *options, const char *text, struct 
 
 unsigned record_options_of(const struct record_options *options, bool cold)
 {
-    if (cold && !options->latency_given)
+    if (options->latency == LATENCY_ON)
+        return options->record | RECORD_LATENCY;
+    if (options->latency == LATENCY_OFF || (cold && !options->latency_named))
         return options->record & ~(unsigned)RECORD_LATENCY;
     return options->record;
 }

@@ -8,9 +8,10 @@
 struct error;
 
 struct record_options {
-    unsigned record;        /* enum replay_record */
-    bool latency_given;     /* by --latency or by name: a cold run times operations too, then */
-    uint32_t latency_every; /* about one operation in so many */
+    unsigned record;    /* enum replay_record */
+    bool latency_named; /* in --record: then a cold run times operations too */
+    enum { LATENCY_UNSAID, LATENCY_ON, LATENCY_OFF } latency; /* what --latency said */
+    uint32_t latency_every;                                   /* about one operation in so many */
     uint64_t sample_events; /* between samples of memory; both 0: as many samples as plots want */
     uint64_t sample_ns;
 };

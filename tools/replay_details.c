@@ -79,7 +79,7 @@ static void memory_print(const struct replay_table *table, unsigned threads, FIL
     }
 }
 
-/* "43% general-512 (CPU 91%, depot 9%)" */
+/* "43% general-512 (own 91%, depot 9%)" */
 static void cache_print(const json_t *cache, FILE *stream)
 {
     static const struct {

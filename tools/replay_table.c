@@ -72,7 +72,9 @@ static void figures_of(const json_t *record, double figures[COLUMNS])
     figures[COLUMN_STALLED] = 100 * record_number(record, "stall_ns") / time;
     figures[COLUMN_WAITING] = 100 * figure_waiting_share(record);
     figures[COLUMN_SHARED] = 100 * figure_beyond_share(record);
-    figures[COLUMN_TRIPS] = 1e3 * record_number(record, "trips_per_operation");
+    figures[COLUMN_TRIPS] = figure_beyond_share(record) < 1
+                                ? 1e3 * record_number(record, "trips_per_operation")
+                                : NAN; /* a design without a layer of the CPU's makes none */
     figures[COLUMN_REMOTE] = 100 * figure_remote_share(record);
     figures[COLUMN_ALLOC_P99] = record_number(record, "latency_ns.alloc.p99");
     figures[COLUMN_FREE_P99] = record_number(record, "latency_ns.free.p99");
