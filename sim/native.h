@@ -67,6 +67,13 @@ void machine_wait_step(unsigned *spins);
 /* All workers of a run meet; waiting ones serve safe points. */
 void machine_barrier(void);
 
+/*
+ * All workers of a run meet, and when none of them does anything, not even for the machine (posted
+ * work, timers, grace periods), CPU 0 runs fn(argument), which may ask nothing of the others; then
+ * all go on.
+ */
+void machine_stand_still(void (*fn)(void *argument), void *argument);
+
 /* The calling CPU's position in recorded time. Earlier than before is passed over: a worker that
  * has lists of several replicas goes back and forth between them, its clock does not. */
 static inline void machine_set_timer(uint64_t ns)

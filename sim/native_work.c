@@ -211,7 +211,8 @@ static void timer_follow(void)
     machine_set_timer(latest);
 }
 
-void machine_barrier(void)
+/* Waits for all workers; `serve` is one step of the waiting. */
+static void barrier(void (*serve)(unsigned *spins))
 {
     unsigned phase = atomic_load_explicit(&native.phase, memory_order_relaxed);
     unsigned spins = 0;
@@ -222,11 +223,40 @@ void machine_barrier(void)
         atomic_store_explicit(&native.phase, phase + 1, memory_order_release);
         return;
     }
-    while (atomic_load_explicit(&native.phase, memory_order_acquire) == phase) {
-        if (!cds_list_empty(&native_self()->deferred))
-            timer_follow();
-        machine_wait_step(&spins);
-    }
+    while (atomic_load_explicit(&native.phase, memory_order_acquire) == phase)
+        serve(&spins);
+}
+
+static void serve_all(unsigned *spins)
+{
+    if (!cds_list_empty(&native_self()->deferred))
+        timer_follow();
+    machine_wait_step(spins);
+}
+
+/* What somebody waits for who has not come yet; nothing that could begin something new. */
+static void serve_posts(unsigned *spins)
+{
+    posts_run(native_self());
+    spin_step(spins);
+}
+
+void machine_barrier(void)
+{
+    barrier(serve_all);
+}
+
+/*
+ * Who waits at the first barrier may be at work for the machine when the last one comes, so there
+ * is a second: who comes to that has ended his work, and begins none.
+ */
+void machine_stand_still(void (*fn)(void *argument), void *argument)
+{
+    barrier(serve_all);
+    barrier(serve_posts);
+    if (cpu_id() == 0)
+        fn(argument);
+    barrier(serve_posts);
 }
 
 void native_close(void)

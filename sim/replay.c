@@ -206,7 +206,7 @@ static void account_workers(struct replay *replay)
     result->remote_frees += replay->plan->remote_frees * replay->config->replicas;
 }
 
-/* A loop has run. CPU 0, all others wait. */
+/* A loop has run. */
 static void account_loop(struct replay *replay)
 {
     struct replay_result *result = replay->result;
@@ -340,8 +340,28 @@ static void run_part(struct worker *worker, const struct plan_cut *cut)
     counters_run(worker, counters_stop);
 }
 
+/* At a cut of a sampled loop. */
+static void cut_account(void *argument)
+{
+    struct replay *replay = argument;
+    uint64_t since = now_cycles();
+
+    part_account(replay);
+    replay_sample_take(replay);
+    replay->sampling_cycles += now_cycles() - since;
+}
+
+/* At the end of a loop. */
+static void end_account(void *argument)
+{
+    struct replay *replay = argument;
+
+    part_account(replay);
+    account_loop(replay);
+}
+
 /* The whole loop; a sampled one stands still at every cut. */
-static void run_parts(struct worker *worker, unsigned cpu)
+static void run_parts(struct worker *worker)
 {
     struct replay *replay = worker->replay;
     size_t cuts = replay->kind.sampled ? replay->plan->nr_cuts : 0;
@@ -350,15 +370,7 @@ static void run_parts(struct worker *worker, unsigned cpu)
     for (size_t i = 0; i < cuts; i++) {
         run_part(worker, &replay->plan->cuts[i]);
         replay_notes_end(worker);
-        machine_barrier();
-        if (cpu == 0) {
-            uint64_t since = now_cycles();
-
-            part_account(replay);
-            replay_sample_take(replay, i);
-            replay->sampling_cycles += now_cycles() - since;
-        }
-        machine_barrier();
+        machine_stand_still(cut_account, replay);
         worker->pace_origin += now_cycles() - worker->end_cycles;
         replay_notes_begin(worker);
     }
@@ -381,14 +393,10 @@ static void worker_run(unsigned cpu, void *argument)
         worker->failed_allocs = 0; /* those that the clock sees are counted */
         wait_for_offset(worker);
         replay_notes_begin(worker);
-        run_parts(worker, cpu);
-        machine_barrier();
+        run_parts(worker);
+        machine_barrier(); /* who has finished still counts what he does for others */
         replay_notes_end(worker);
-        if (cpu == 0) {
-            part_account(replay);
-            account_loop(replay);
-        }
-        machine_barrier();
+        machine_stand_still(end_account, replay);
         run_outside(worker, cpu, LEFTOVER);
         if (cpu == 0)
             end_loop(replay);

@@ -170,8 +170,8 @@ void replay_accounts_cleanup(struct replay *replay);
 
 /* ---- replay_samples.c ---- */
 
-/* At cut number `cut`, all workers standing. */
-void replay_sample_take(struct replay *replay, size_t cut);
+/* At the next cut, all workers standing. */
+void replay_sample_take(struct replay *replay);
 
 /* ---- replay_caches.c ---- */
 

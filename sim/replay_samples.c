@@ -59,10 +59,10 @@ static void placement_note(struct replay *replay)
         sum->by_node[i] += here.by_node[i];
 }
 
-void replay_sample_take(struct replay *replay, size_t cut)
+void replay_sample_take(struct replay *replay)
 {
-    const struct plan_cut *here = &replay->plan->cuts[cut];
     struct replay_result *result = replay->result;
+    const struct plan_cut *here = &replay->plan->cuts[result->nr_samples];
     struct replay_sample *sample = &result->samples[result->nr_samples++];
     uint64_t replicas = replay->config->replicas;
     uint64_t objects = here->live_objects * replicas, bytes = here->live_bytes * replicas;

@@ -358,9 +358,75 @@ static void what_a_reader_sees_is_not_freed_under_it(void **state)
     free(shared_node);
 }
 
+/* ---- standing still ---- */
+
+enum { STILL_CPUS = CPUS, STILL_ROUNDS = 200 };
+
+static struct {
+    struct work_queue *queue;
+    struct work works[STILL_CPUS];
+    unsigned done;    /* by works, one at a time, without any lock or order but the queue's */
+    unsigned visits;  /* likewise, each CPU of each work in turn: posts inside of works */
+    unsigned changed; /* times that something went on while all stood */
+    unsigned stood;
+} still;
+
+static void visit_cpu(void *unused)
+{
+    (void)unused;
+    __atomic_fetch_add(&still.visits, 1, __ATOMIC_RELAXED);
+}
+
+static void work_for_long(struct work *work)
+{
+    (void)work;
+    on_each_cpu(visit_cpu, NULL);
+    for (unsigned i = 0; i < 200; i++)
+        still.done++;
+}
+
+static void look_twice(void *unused)
+{
+    unsigned before = still.done;
+    uint64_t since = now_cycles();
+
+    (void)unused;
+    while (machine_cycles_to_ns(now_cycles() - since) < 2000)
+        continue;
+    still.changed += still.done != before || before % 200 != 0;
+    still.stood++;
+}
+
+static void work_and_stand(unsigned cpu, void *unused)
+{
+    (void)unused;
+    for (unsigned i = 0; i < STILL_ROUNDS; i++) {
+        work_submit(still.queue, &still.works[cpu], work_for_long);
+        machine_stand_still(look_twice, NULL);
+        machine_barrier();
+        while (cpu == 0 &&
+               __atomic_load_n(&still.visits, __ATOMIC_RELAXED) < (i + 1) * STILL_CPUS * STILL_CPUS)
+            machine_safe_point();
+        machine_barrier();
+    }
+}
+
+static void who_stands_still_does_nothing_for_the_machine_either(void **state)
+{
+    (void)state;
+    memset(&still, 0, sizeof still);
+    still.queue = work_queue_create(1);
+    fixture_run(work_and_stand, NULL);
+    work_queue_destroy(still.queue);
+    assert_int_equal(still.stood, STILL_ROUNDS);
+    assert_int_equal(still.changed, 0);
+    assert_int_equal(still.done, STILL_ROUNDS * STILL_CPUS * 200);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_stands_still_does_nothing_for_the_machine_either),
         cmocka_unit_test(without_workers_the_caller_acts_as_every_cpu),
         cmocka_unit_test(workers_serve_each_other_waiting_and_finished_ones_too),
         cmocka_unit_test(what_is_asked_in_the_last_barrier_is_answered),
