@@ -366,7 +366,7 @@ static unsigned lines_of(const char *name)
 
 #define SWEEP                                                                                      \
     "sweep " HACKBENCH " -a null,magazine --magazine-size 2,8 -t 1,2 --loops 1 --cold -n 2 "       \
-                       "--no-aa "
+    "--no-aa "
 
 static void a_sweep_runs_every_cell_and_can_be_drawn(void **state)
 {
