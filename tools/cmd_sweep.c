@@ -18,6 +18,7 @@
 #include "tools/trial.h"
 #include "traces/trace.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -242,6 +243,22 @@ static int folder_make(const char *folder, struct error *error)
     return 0;
 }
 
+/* What runs that were killed as they wrote left there; the folder is this sweep's alone. */
+static void series_folder_clean(const char *path)
+{
+    DIR *opened = opendir(path);
+    const struct dirent *entry;
+
+    while (opened && (entry = readdir(opened))) {
+        const char *end = strrchr(entry->d_name, '.');
+
+        if (end && strcmp(end, ".new") == 0)
+            unlinkat(dirfd(opened), entry->d_name, 0);
+    }
+    if (opened)
+        closedir(opened);
+}
+
 static int series_folder_make(const char *folder, struct error *error)
 {
     char *path;
@@ -250,6 +267,8 @@ static int series_folder_make(const char *folder, struct error *error)
     if (asprintf(&path, "%s/%s", folder, SERIES_FOLDER) < 0)
         return error_set(error, ENOMEM, "no memory for a path");
     code = folder_make(path, error);
+    if (code == 0)
+        series_folder_clean(path);
     free(path);
     return code;
 }
