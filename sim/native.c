@@ -159,6 +159,8 @@ int native_run(void (*worker)(unsigned cpu, void *argument), void *argument,
         report->bound &= native.cpus[i].bound;
         report->migrated += native.cpus[i].migrated;
         report->preempted += native.cpus[i].preempted;
+        if (!code && native.cpus[i].clock[1].ns - start.ns > report->run_ns)
+            report->run_ns = native.cpus[i].clock[1].ns - start.ns;
     }
     native.running = false;
     machine_self = caller;

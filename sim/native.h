@@ -37,6 +37,7 @@ struct native_run_report {
     bool bound;                   /* every worker was bound and the system confirmed it */
     unsigned migrated;            /* workers last seen on another CPU than theirs */
     unsigned long long preempted; /* involuntary context switches of all workers */
+    uint64_t run_ns;              /* in which they happened: until the last worker was done */
     /*
      * Can the clock be believed? By how much, relative, the system's clock says that the rate
      * during the run was another than before it: a run of 2 ms (a shorter one is waited out) tells

@@ -21,6 +21,14 @@
 #define CLOCK_DRIFT_MAX   0.01
 #define CLOCK_SKEW_MAX_NS 1000000
 
+/*
+ * Involuntary context switches of one worker in a second, warm-up and recording included, beyond
+ * which a run is disturbed: kernel threads and timers make a few; sharing the CPU with one busy
+ * process makes 100 or more. In a run of some milliseconds a few of them mean nothing.
+ */
+#define DISTURBED_PREEMPTED_PER_SECOND 20.0
+#define DISTURBED_PREEMPTED_LEAST      5
+
 static const char *const order_names[] = {"object", "trace"};
 static const char *const touch_names[] = {"none", "first", "all"};
 
@@ -191,6 +199,25 @@ static json_t *invalid_reasons(const struct run_config *config, const struct run
     return reasons;
 }
 
+/* What makes the run's time doubtful, though it was what was asked for; an empty list: nothing
+ * seen. The sweep adds what it sees from outside. */
+static json_t *disturbances(const struct run_config *config, const struct run_report *report)
+{
+    const struct native_run_report *machine = &report->replay.machine;
+    json_t *list = json_array();
+    double rate = machine->run_ns ? (double)machine->preempted / ((double)machine->run_ns * 1e-9) /
+                                        (double)config->threads
+                                  : 0;
+
+    if (machine->preempted >= DISTURBED_PREEMPTED_LEAST && rate > DISTURBED_PREEMPTED_PER_SECOND &&
+        !report->oversubscribed) /* workers that share a CPU preempt each other */
+        json_array_append_new(list,
+                              json_sprintf("each worker was preempted %.0f times a second, more "
+                                           "than %.0f",
+                                           rate, DISTURBED_PREEMPTED_PER_SECOND));
+    return list;
+}
+
 static void set_figures(json_t *record, const struct run_config *config,
                         const struct replay_result *replay)
 {
@@ -222,6 +249,7 @@ json_t *result_create(const struct run_config *config, const struct run_report *
 {
     const struct replay_config *replay = &config->replay;
     json_t *record = json_object(), *reasons = invalid_reasons(config, report);
+    json_t *disturbed = disturbances(config, report);
 
     json_object_set_new(record, "schema", json_string(RESULT_SCHEMA));
     json_object_set_new(record, "run", json_string(context->run));
@@ -253,6 +281,8 @@ json_t *result_create(const struct run_config *config, const struct run_report *
     json_object_set_new(record, "repeat", json_integer(context->repeat));
     json_object_set_new(record, "valid", json_boolean(json_array_size(reasons) == 0));
     json_object_set_new(record, "invalid_reasons", reasons);
+    json_object_set_new(record, "disturbed", json_boolean(json_array_size(disturbed) > 0));
+    json_object_set_new(record, "disturbances", disturbed);
     set_figures(record, config, &report->replay);
     json_object_set_new(record, "recorded", result_recorded(config, report));
     result_add_contention(record, report);

@@ -365,7 +365,8 @@ static unsigned lines_of(const char *name)
 }
 
 #define SWEEP                                                                                      \
-    "sweep " HACKBENCH " -a null,magazine --magazine-size 2,8 -t 1,2 --loops 1 --cold -n 2 "
+    "sweep " HACKBENCH " -a null,magazine --magazine-size 2,8 -t 1,2 --loops 1 --cold -n 2 "       \
+    "--no-aa "
 
 static void a_sweep_runs_every_cell_and_can_be_drawn(void **state)
 {
@@ -426,8 +427,8 @@ static void a_killed_sweep_loses_at_most_the_run_in_flight(void **state)
 
         dup2(null, 2);
         execl(cli_program, cli_program, "sweep", HACKBENCH, "-a", "null,magazine",
-              "--magazine-size", "2,8", "-t", "1,2", "--loops", "1", "--cold", "-n", "2", "-o",
-              path, NULL);
+              "--magazine-size", "2,8", "-t", "1,2", "--loops", "1", "--cold", "-n", "2", "--no-aa",
+              "-o", path, NULL);
         _exit(127);
     }
     while (lines_of("killed/runs.jsonl") < 3)
@@ -490,7 +491,7 @@ static void a_sweep_is_not_resumed_as_another(void **state)
     assert_int_equal(lines_of("mine/runs.jsonl"), 1);
 }
 
-#define FAILING "-a malloc:libc,magazine -t 1 --memory-limit 64K --loops 1 --cold -n 1 "
+#define FAILING "-a malloc:libc,magazine -t 1 --memory-limit 64K --loops 1 --cold -n 1 --no-aa "
 
 static void failed_runs_are_tried_again_and_count_until_they_succeed(void **state)
 {

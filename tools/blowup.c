@@ -32,6 +32,18 @@ static int one_cpu_run(const struct blowup *blowup, const struct run_config *con
     return code;
 }
 
+/* Neither locks nor binding change what one CPU holds. */
+static bool same_peak(const struct run_config *a, const struct run_config *b)
+{
+    bool same = strcmp(a->allocator, b->allocator) == 0 && a->magazine_size == b->magazine_size &&
+                a->replay.replicas == b->replay.replicas && a->nr_settings == b->nr_settings;
+
+    for (size_t i = 0; same && i < a->nr_settings; i++)
+        same = strcmp(a->settings[i].key, b->settings[i].key) == 0 &&
+               strcmp(a->settings[i].value, b->settings[i].value) == 0;
+    return same;
+}
+
 int blowup_prepare(struct blowup *blowup, struct run_config *config, struct error *error)
 {
     struct one_cpu_peak *grown;
@@ -43,9 +55,7 @@ int blowup_prepare(struct blowup *blowup, struct run_config *config, struct erro
     for (size_t i = 0; i < blowup->nr_peaks; i++) {
         const struct one_cpu_peak *known = &blowup->peaks[i];
 
-        if (strcmp(known->allocator, config->allocator) == 0 &&
-            known->magazine_size == config->magazine_size &&
-            known->replicas == config->replay.replicas) {
+        if (same_peak(&known->config, config)) {
             config->one_cpu_peak_bytes = known->bytes;
             return 0;
         }
@@ -57,8 +67,7 @@ int blowup_prepare(struct blowup *blowup, struct run_config *config, struct erro
     code = one_cpu_run(blowup, config, &bytes, error);
     if (code)
         return code;
-    grown[blowup->nr_peaks++] = (struct one_cpu_peak){config->allocator, config->magazine_size,
-                                                      config->replay.replicas, bytes};
+    grown[blowup->nr_peaks++] = (struct one_cpu_peak){.config = *config, .bytes = bytes};
     config->one_cpu_peak_bytes = bytes;
     return 0;
 }

@@ -6,9 +6,7 @@
 #include "tools/replay_options.h"
 
 struct one_cpu_peak {
-    const char *allocator;
-    uint64_t magazine_size;
-    unsigned replicas;
+    struct run_config config; /* of the cell that asked first; its strings are the cells' */
     uint64_t bytes;
 };
 

@@ -7,16 +7,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 #define MESSAGES_MAX 65536
 
@@ -59,20 +58,43 @@ static void streams_read(struct stream streams[2])
     }
 }
 
+/* In the child. Returns only when it could not become the program, with errno. */
+static void become(const char *program, char *const argv[], const int pipes[2][2], pid_t parent)
+{
+    int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    /* Left alone, by a kill that nobody can catch, it would disturb whoever measures next. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(127);
+    if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(pipes[0][1], STDOUT_FILENO) < 0 ||
+        dup2(pipes[1][1], STDERR_FILENO) < 0)
+        return;
+    execv(program, argv);
+}
+
+/* 0 or an errno, which comes through a pipe that a started program closes. */
 static int spawn(const char *program, char *const argv[], const int pipes[2][2], pid_t *pid)
 {
-    posix_spawn_file_actions_t actions;
-    int code = posix_spawn_file_actions_init(&actions);
+    pid_t parent = getpid();
+    int failure[2], code = 0;
 
-    if (code)
-        return code;
-    for (int i = 0; code == 0 && i < 2; i++)
-        code = posix_spawn_file_actions_adddup2(&actions, pipes[i][1], i + 1);
-    if (code == 0)
-        code = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", 0, 0);
-    if (code == 0)
-        code = posix_spawn(pid, program, &actions, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
+    if (pipe2(failure, O_CLOEXEC) != 0)
+        return errno;
+    *pid = fork();
+    if (*pid == 0) {
+        become(program, argv, pipes, parent);
+        code = errno;
+        if (write(failure[1], &code, sizeof code) != sizeof code)
+            _exit(126);
+        _exit(127);
+    }
+    if (*pid < 0)
+        code = errno;
+    close(failure[1]);
+    if (*pid > 0 && read(failure[0], &code, sizeof code) == sizeof code)
+        waitpid(*pid, NULL, 0);
+    close(failure[0]);
     return code;
 }
 
@@ -82,7 +104,7 @@ int child_run(const char *program, char *const argv[], struct child_result *resu
     struct stream streams[2] = {{.file = -1}, {.file = -1}};
     int pipes[2][2] = {{-1, -1}, {-1, -1}};
     int status, code = 0;
-    pid_t pid;
+    pid_t pid = -1;
 
     *result = (struct child_result){0};
     for (int i = 0; i < 2; i++) {

@@ -14,7 +14,10 @@ struct child_result {
     char *messages; /* standard error, as much as fits in 64 KiB */
 };
 
-/* Runs `program` with `argv`; waits for it. Errors: it could not be started, or no memory. */
+/*
+ * Runs `program` with `argv`; waits for it. It does not outlive the calling thread, however that
+ * ends. Errors: it could not be started, or no memory.
+ */
 int child_run(const char *program, char *const argv[], struct child_result *result,
               struct error *error);
 void child_result_cleanup(struct child_result *result);

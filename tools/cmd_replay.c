@@ -32,7 +32,6 @@ struct session {
     const struct arguments *arguments;
     struct cell_list cells;
     struct topology *topology;
-    unsigned nr_dealt;   /* CPUs that the binding deals */
     struct outfile json; /* stream NULL: not asked for */
     struct outfile series;
     char *series_path; /* owned */
@@ -100,12 +99,12 @@ static const struct argp argp = {
 
 /* ---- one cell ---- */
 
-static int effective_replicas(const struct replay_options *options, const struct plan *plan,
-                              unsigned threads)
+static unsigned effective_replicas(const struct cell *cell, const struct plan *plan,
+                                   unsigned threads)
 {
-    if (options->replicas == REPLICAS_AUTO)
-        return (int)((threads + plan->nr_groups - 1) / plan->nr_groups);
-    return options->replicas ? (int)options->replicas : 1;
+    if (cell->replicas == REPLICAS_AUTO)
+        return (threads + plan->nr_groups - 1) / plan->nr_groups;
+    return (unsigned)cell->replicas;
 }
 
 static void now_text(char *text, size_t size)
@@ -134,9 +133,9 @@ static void run_name(char *name, size_t size, const struct session *session, con
     snprintf(name, size, "%s-%s-%ld-%zu", started, host, (long)getpid(), session->runs_done);
 }
 
-static int record_run(struct session *session, const struct run_config *config,
-                      const struct run_report *report, const struct result_context *context,
-                      struct error *error)
+static int record_run(struct session *session, const struct cell *cell,
+                      const struct run_config *config, const struct run_report *report,
+                      const struct result_context *context, struct error *error)
 {
     json_t *record = result_create(config, report, context);
     json_t *reasons = json_object_get(record, "invalid_reasons");
@@ -161,7 +160,7 @@ static int record_run(struct session *session, const struct run_config *config,
         json_decref(series);
     }
     write_line(&session->json, record);
-    code = replay_table_add(session->table, record);
+    code = replay_table_add_as(session->table, record, cell->label);
     json_decref(record);
     return code ? error_set(error, ENOMEM, "no memory for the table") : 0;
 }
@@ -181,19 +180,16 @@ static int run_cell(struct session *session, const struct cell *cell, const stru
                     unsigned threads, unsigned repeat, struct error *error)
 {
     const struct replay_options *options = &session->arguments->options;
-    struct run_setting *settings;
     struct run_config config;
     struct run_report report = {0};
     char started[32], name[128];
     int code;
 
-    code = cell_config(options, cell, &config, &settings, error);
-    if (code)
-        return code;
+    cell_config(options, cell, &config);
     config.threads = threads;
-    config.replay.replicas = (unsigned)effective_replicas(options, plan, threads);
-    command_progress("[%zu/%zu] %s, %u threads", session->runs_done + 1, session->runs,
-                     cell->allocator, threads);
+    config.replay.replicas = effective_replicas(cell, plan, threads);
+    command_progress("[%zu/%zu] %s, %u threads", session->runs_done + 1, session->runs, cell->label,
+                     threads);
     now_text(started, sizeof started);
     run_name(name, sizeof name, session, started);
     code = blowup_prepare(&session->blowup, &config, error);
@@ -208,17 +204,16 @@ static int run_cell(struct session *session, const struct cell *cell, const stru
             .machine_name = "host",
             .repeat = repeat,
             .command = session->arguments->command,
-            .binding = options->binding_text,
+            .binding = cell->bind->text,
             .started = started,
         };
 
-        code = record_run(session, &config, &report, &context, error);
+        code = record_run(session, cell, &config, &report, &context, error);
         session->runs_done++;
     } else if (!names_allocator(error, cell->allocator)) {
         error_prefix(error, code, "%s", cell->allocator);
     }
     run_report_cleanup(&report);
-    free(settings);
     return code;
 }
 
@@ -228,12 +223,11 @@ static int run_cell(struct session *session, const struct cell *cell, const stru
 static int check_streams(const struct session *session, const struct plan *plan,
                          struct error *error)
 {
-    uint64_t replicas = session->arguments->options.replicas;
-
-    for (size_t i = 0; replicas != REPLICAS_AUTO && i < session->cells.count; i++) {
+    for (size_t i = 0; i < session->cells.count; i++) {
+        uint64_t replicas = session->cells.cells[i].replicas;
         unsigned threads = session->cells.cells[i].threads;
 
-        if (threads > (replicas ? replicas : 1) * plan->nr_streams)
+        if (replicas != REPLICAS_AUTO && threads > replicas * plan->nr_streams)
             return error_set(error, EINVAL,
                              "%u threads, but only %u streams to run: use fewer threads or "
                              "--replicas",
@@ -243,13 +237,12 @@ static int check_streams(const struct session *session, const struct plan *plan,
 }
 
 /* As many threads as there are CPUs for them and streams to run. */
-static unsigned automatic_threads(const struct session *session, const struct plan *plan)
+static unsigned automatic_threads(const struct cell *cell, unsigned nr_dealt,
+                                  const struct plan *plan)
 {
-    uint64_t replicas = session->arguments->options.replicas;
-    uint64_t lists =
-        replicas == REPLICAS_AUTO ? session->nr_dealt : (replicas ? replicas : 1) * plan->nr_groups;
+    uint64_t lists = cell->replicas == REPLICAS_AUTO ? nr_dealt : cell->replicas * plan->nr_groups;
 
-    return lists < session->nr_dealt ? (unsigned)lists : session->nr_dealt;
+    return lists < nr_dealt ? (unsigned)lists : nr_dealt;
 }
 
 static bool threads_were_listed(const struct session *session, unsigned threads)
@@ -263,23 +256,26 @@ static bool threads_were_listed(const struct session *session, unsigned threads)
     return false;
 }
 
-/* Cells first..last-1 have one number of threads, and so one plan; repetitions are interleaved. */
+/* Cells first..last-1 share a plan; repetitions are interleaved. */
 static int run_cells(struct session *session, const char *trace, size_t first, size_t last,
                      struct error *error)
 {
     const struct replay_options *options = &session->arguments->options;
-    unsigned threads = session->cells.cells[first].threads;
+    const struct cell *one = &session->cells.cells[first];
+    unsigned threads = one->threads, nr_dealt;
     uint64_t repeats = options->repeats;
     struct plan *plan;
-    int code =
-        replay_plan_create(options, trace, threads ? threads : session->nr_dealt, &plan, error);
+    int code = topology_nr_dealt(session->topology, &one->bind->binding, options->run.oversubscribe,
+                                 &nr_dealt, error);
 
+    if (code == 0)
+        code = replay_plan_create(options, trace, threads ? threads : nr_dealt, &plan, error);
     if (code)
         return code;
     if (first == 0)
         code = check_streams(session, plan, error);
     if (threads == 0) {
-        threads = automatic_threads(session, plan);
+        threads = automatic_threads(one, nr_dealt, plan);
         if (threads_were_listed(session, threads)) { /* `1,auto` on a machine of one CPU */
             session->runs -= (last - first) * repeats;
             repeats = 0;
@@ -307,9 +303,6 @@ static int prepare_session(struct session *session, struct error *error)
         code = trial_run(options, &session->cells, session->topology, error);
     if (code == -EAGAIN)
         start_anew(session->arguments->command);
-    if (code == 0)
-        code = topology_nr_dealt(session->topology, &options->binding, options->run.oversubscribe,
-                                 &session->nr_dealt, error);
     return code;
 }
 
@@ -360,7 +353,7 @@ static int run_session(struct session *session, struct error *error)
         .options = &arguments->options, .topology = session->topology, .trace = trace};
     for (size_t first = 0, last; code == 0 && first < session->cells.count; first = last) {
         for (last = first; last < session->cells.count; last++) {
-            if (session->cells.cells[last].threads != session->cells.cells[first].threads)
+            if (!cells_share_plan(&session->cells.cells[last], &session->cells.cells[first]))
                 break;
         }
         code = run_cells(session, trace, first, last, error);

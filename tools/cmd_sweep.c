@@ -1,70 +1,114 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * slablab sweep: every combination of its lists, each run in a process of its own, in a shuffled
- * order so that drift of the machine hits all alike, into an append-only file of results.
+ * order so that drift of the machine hits all alike, into an append-only file of results. What runs
+ * is sweep_plan.c's, running it sweep_run.c's.
  */
 #include "sim/error.h"
-#include "sim/result.h"
 #include "sim/topology.h"
-#include "tools/child.h"
 #include "tools/command.h"
+#include "tools/environment.h"
 #include "tools/replay_options.h"
 #include "tools/runs_file.h"
 #include "tools/series.h"
 #include "tools/sweep_file.h"
+#include "tools/sweep_plan.h"
+#include "tools/sweep_run.h"
+#include "tools/sweep_until.h"
 #include "tools/trial.h"
 #include "traces/trace.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
-#include <xxhash.h>
+
+#define REPEATS_DEFAULT 3
+#define SHARDS_MAX      100000
 
 struct arguments {
     struct replay_options options;
     struct word_list traces;
     const char *folder;
-    uint64_t repeats;
+    struct sweep_request request;
+    struct until until;
+    struct shard shard;
     bool resume;
     char **command; /* as typed */
-};
-
-/* Side files of the runs, by a hash of their names. */
-#define SERIES_FOLDER "series"
-
-/* One run of the sweep. */
-struct run {
-    const char *trace;
-    const struct cell *cell;
-    unsigned repeat;
-    char *name;   /* unlike any other of the sweep: what a resumed sweep knows it by */
-    char *series; /* its side file, in the sweep's folder */
-    bool done;    /* has a valid result */
 };
 
 struct sweep {
     const struct arguments *arguments;
     struct cell_list cells;
-    struct run *runs;
-    size_t nr_runs;
+    struct sweep_plan plan;
+    struct cpu_reading begun;
+    json_t *digests, *environment, *description;
     int file;
+    int code; /* of noting a record: a visit cannot fail */
 };
 
-enum key { KEY_RESUME = 0x200 };
+enum key { KEY_RESUME = 0x200, KEY_UNTIL, KEY_SHARD, KEY_NO_AA };
 
 static const struct argp_option option_table[] = {
     {"output", 'o', "DIR", 0, "folder for the results; made when missing", 0},
     {NULL, 'n', "REPEATS", 0, "run each combination this often (default 3)", 0},
+    {"until", KEY_UNTIL, "P%[,MOST]", 0,
+     "instead: at least 5 times, and until the 95% interval of its median throughput is no wider "
+     "than P% of it, at most MOST times (default 20)",
+     0},
+    {"no-aa", KEY_NO_AA, NULL, 0,
+     "do not run one design of each trace, threads, replicas, lock and binding twice over", 0},
+    {"shard", KEY_SHARD, "I/N", 0,
+     "only the I-th of N parts of the runs, for N machines or folders; their files together, one "
+     "behind the other, are those of the whole",
+     0},
     {"resume", KEY_RESUME, NULL, 0, "go on with a sweep that was broken off", 0},
     {0}};
+
+/* "2/16". */
+static bool shard_parse(const char *text, struct shard *shard)
+{
+    char *end;
+    unsigned long number = strtoul(text, &end, 10), count = 0;
+
+    if (*end == '/' && end[1] >= '0' && end[1] <= '9')
+        count = strtoul(end + 1, &end, 10);
+    *shard = (struct shard){.number = (unsigned)number, .count = (unsigned)count};
+    return !*end && count >= 1 && count <= SHARDS_MAX && number >= 1 && number <= count;
+}
+
+static void parse_repeats(struct arguments *arguments, const char *text, struct argp_state *state)
+{
+    char *end;
+
+    arguments->request.repeats = strtoull(text, &end, 10);
+    if (*end || arguments->request.repeats < 1 || arguments->request.repeats > 100000)
+        argp_error(state, "-n: '%s': expected a number from 1 to 100000", text);
+}
+
+static void check_arguments(struct arguments *arguments, struct argp_state *state)
+{
+    struct sweep_request *request = &arguments->request;
+
+    if (arguments->traces.count == 0)
+        argp_error(state, "which trace?");
+    if (arguments->options.repeats != 1)
+        argp_error(state, "repetitions of a sweep are asked for with -n, not --repeat");
+    if (!arguments->folder)
+        argp_error(state, "where to? Name a folder with -o DIR");
+    if (request->until && request->repeats)
+        argp_error(state, "-n says how often, --until how well: ask for one of the two");
+    if (!request->until && !request->repeats)
+        request->repeats = REPEATS_DEFAULT;
+}
 
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
-    char *end;
+    struct error error;
 
     switch (key) {
     case ARGP_KEY_INIT:
@@ -74,9 +118,20 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         arguments->folder = text;
         return 0;
     case 'n':
-        arguments->repeats = strtoull(text, &end, 10);
-        if (*end || arguments->repeats < 1 || arguments->repeats > 100000)
-            argp_error(state, "-n: '%s': expected a number from 1 to 100000", text);
+        parse_repeats(arguments, text, state);
+        return 0;
+    case KEY_UNTIL:
+        arguments->request.until = text;
+        if (until_parse(text, &arguments->until, &error) != 0)
+            argp_error(state, "--until: %s", error.text);
+        return 0;
+    case KEY_SHARD:
+        arguments->request.shard = text;
+        if (!shard_parse(text, &arguments->shard))
+            argp_error(state, "--shard: '%s': expected I/N, from 1/N to N/N", text);
+        return 0;
+    case KEY_NO_AA:
+        arguments->request.compare_itself = false;
         return 0;
     case KEY_RESUME:
         arguments->resume = true;
@@ -88,12 +143,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
             argp_failure(state, STATUS_FAILED, 0, "no memory for a list of traces");
         return 0;
     case ARGP_KEY_END:
-        if (arguments->traces.count == 0)
-            argp_error(state, "which trace?");
-        if (arguments->options.repeats != 1)
-            argp_error(state, "repetitions of a sweep are asked for with -n, not --repeat");
-        if (!arguments->folder)
-            argp_error(state, "where to? Name a folder with -o DIR");
+        check_arguments(arguments, state);
         return 0;
     }
     return ARGP_ERR_UNKNOWN;
@@ -105,13 +155,23 @@ static const struct argp argp = {
     option_table,
     parse_option,
     "TRACE... -o DIR",
-    "Runs every combination of traces, allocators, magazine sizes and threads, REPEATS times, "
-    "shuffled by the seed, each in a process of its own. Results go to DIR/" RUNS_FILE_NAME
+    "Runs every combination of traces, allocators and all else that is given as a list, REPEATS "
+    "times, shuffled by the seed, each in a process of its own. Results go to DIR/" RUNS_FILE_NAME
     ", a line a run.\v"
     "Examples:\n"
     "  slablab sweep hackbench.slt -a magazine,bufctl,null --magazine-size 2..62 -t 1,2 -o out\n"
-    "  slablab sweep traces/samples/*.slt -a magazine,malloc:libc -n 5 -o out --resume\n"
+    "  slablab sweep find.slt -a magazine --set magazine.resize=on,off --lock tas,mcs --bind "
+    "compact --bind scatter -o out\n"
+    "  slablab sweep traces/samples/*.slt -a magazine,malloc:libc --until 2%,30 -o out --resume\n"
+    "  slablab sweep gcc.slt -n 10 --shard 2/16 -o part-2\n"
     "  slablab plot out\n\n"
+    "What a design does not have (a magazine size, another's tunable) makes no combinations of it. "
+    "One run of each trace comes first and is not kept: it warms the machine up, and tells about "
+    "how long all will take. In each choice of trace, threads, replicas, lock and binding the "
+    "first "
+    "design that is no harness is run twice over, as if it were two (\"arm\" a and b in the "
+    "records): what differs between those is what the machine makes of the same (--no-aa leaves it "
+    "out).\n\n"
     "A sweep that was killed loses at most the run in flight; --resume goes on with the rest, "
     "given the same options and traces, which are in DIR/" SWEEP_FILE_NAME ". A run that fails is "
     "noted in the results with what it said, and the sweep goes on; --resume tries it again. The "
@@ -121,32 +181,6 @@ static const struct argp argp = {
     NULL};
 
 /* ---- what to run ---- */
-
-static int runs_create(struct sweep *sweep, struct error *error)
-{
-    const struct arguments *arguments = sweep->arguments;
-    size_t total = arguments->traces.count * sweep->cells.count * arguments->repeats;
-
-    sweep->runs = calloc(total, sizeof *sweep->runs);
-    if (!sweep->runs)
-        return error_set(error, ENOMEM, "no memory for %zu runs", total);
-    for (size_t i = 0; i < total; i++) {
-        struct run *run = &sweep->runs[i];
-        size_t rest = i / arguments->repeats;
-
-        run->repeat = (unsigned)(i % arguments->repeats);
-        run->cell = &sweep->cells.cells[rest % sweep->cells.count];
-        run->trace = arguments->traces.words[rest / sweep->cells.count];
-        if (asprintf(&run->name, "%s %s magazine=%llu threads=%u repeat=%u", run->trace,
-                     run->cell->allocator, (unsigned long long)run->cell->magazine_size,
-                     run->cell->threads, run->repeat) < 0 ||
-            asprintf(&run->series, SERIES_FOLDER "/%016llx.jsonl",
-                     (unsigned long long)XXH3_64bits(run->name, strlen(run->name))) < 0)
-            return error_set(error, ENOMEM, "no memory for %zu runs", total);
-        sweep->nr_runs++;
-    }
-    return 0;
-}
 
 /* A trace that is not there, is none, or breaks off is said once and not by every run. */
 static int trace_check(const char *path, struct trace_totals *totals, struct error *error)
@@ -198,46 +232,6 @@ static int cells_check(struct sweep *sweep, struct error *error)
     return code;
 }
 
-/* Fisher and Yates; the remainder's bias over 2^31 does not matter here. */
-static void runs_shuffle(struct sweep *sweep, uint64_t seed)
-{
-    char state[64];
-    struct random_data data = {0};
-
-    initstate_r((unsigned)seed, state, sizeof state, &data);
-    for (size_t i = sweep->nr_runs; i > 1; i--) {
-        struct run swapped = sweep->runs[i - 1];
-        int32_t number;
-        size_t other;
-
-        random_r(&data, &number);
-        other = (size_t)number % i;
-        sweep->runs[i - 1] = sweep->runs[other];
-        sweep->runs[other] = swapped;
-    }
-}
-
-/* A run with a valid result is not run again; one that failed is, and its last record counts. */
-static void mark_done(void *context, const json_t *record)
-{
-    struct sweep *sweep = context;
-    const char *name = json_string_value(json_object_get(record, "cell"));
-
-    for (size_t i = 0; name && i < sweep->nr_runs; i++) {
-        if (strcmp(sweep->runs[i].name, name) == 0)
-            sweep->runs[i].done = result_valid(record);
-    }
-}
-
-static size_t runs_missing(const struct sweep *sweep)
-{
-    size_t missing = 0;
-
-    for (size_t i = 0; i < sweep->nr_runs; i++)
-        missing += !sweep->runs[i].done;
-    return missing;
-}
-
 static int folder_make(const char *folder, struct error *error)
 {
     struct stat status;
@@ -249,6 +243,22 @@ static int folder_make(const char *folder, struct error *error)
     return 0;
 }
 
+/* What runs that were killed as they wrote left there; the folder is this sweep's alone. */
+static void series_folder_clean(const char *path)
+{
+    DIR *opened = opendir(path);
+    const struct dirent *entry;
+
+    while (opened && (entry = readdir(opened))) {
+        const char *end = strrchr(entry->d_name, '.');
+
+        if (end && strcmp(end, ".new") == 0)
+            unlinkat(dirfd(opened), entry->d_name, 0);
+    }
+    if (opened)
+        closedir(opened);
+}
+
 static int series_folder_make(const char *folder, struct error *error)
 {
     char *path;
@@ -257,12 +267,23 @@ static int series_folder_make(const char *folder, struct error *error)
     if (asprintf(&path, "%s/%s", folder, SERIES_FOLDER) < 0)
         return error_set(error, ENOMEM, "no memory for a path");
     code = folder_make(path, error);
+    if (code == 0)
+        series_folder_clean(path);
     free(path);
     return code;
 }
 
+/* A run with a valid result is not run again; one that failed is, and its last record counts. */
+static void note_record(void *context, const json_t *record)
+{
+    struct sweep *sweep = context;
+
+    if (sweep_plan_note(&sweep->plan, record) != 0)
+        sweep->code = -ENOMEM;
+}
+
 /* Begins the files of the sweep, or goes on with those that are there. */
-static int results_open(struct sweep *sweep, const json_t *description, struct error *error)
+static int results_open(struct sweep *sweep, struct error *error)
 {
     const struct arguments *arguments = sweep->arguments;
     const char *folder = arguments->folder;
@@ -278,15 +299,17 @@ static int results_open(struct sweep *sweep, const json_t *description, struct e
         code = error_set(error, ENOENT, "%s is not there: nothing to go on with", path);
         rmdir(folder); /* ours, if it is empty */
     } else if (access(path, F_OK) != 0) {
-        code = sweep_file_write(folder, description, error);
+        code = sweep_file_write(folder, sweep->description, error);
     } else if (!arguments->resume) {
         code = error_set(error, EEXIST,
                          "%s is there already: --resume goes on with it; or name another folder",
                          path);
     } else {
-        code = sweep_file_compare(folder, description, error);
+        code = sweep_file_compare(folder, sweep->description, error);
         if (code == 0)
-            code = runs_file_read(folder, mark_done, sweep, &whole, error);
+            code = runs_file_read(folder, note_record, sweep, &whole, error);
+        if (code == 0 && sweep->code)
+            code = error_set(error, ENOMEM, "no memory for the runs of %s", folder);
     }
     free(path);
     if (code)
@@ -297,141 +320,42 @@ static int results_open(struct sweep *sweep, const json_t *description, struct e
 
 /* ---- running ---- */
 
-/* Options that the sweep spells out for each run itself. */
-static bool option_is_cells(const char *given)
+/*
+ * What --until still wants, in rounds of one repetition of each combination that is not known well
+ * enough: so these are interleaved, too.
+ */
+static int run_until(struct sweep *sweep, struct sweep_runner *runner, struct error *error)
 {
-    static const char *const names[] = {
-        "--allocators=", "--threads=", "--magazine-size=", "--set="};
+    struct until until = sweep->arguments->until;
+    int code = 0;
 
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strncmp(given, names[i], strlen(names[i])) == 0)
-            return true;
+    while (code == 0) {
+        size_t before = sweep->plan.nr_runs;
+
+        code = sweep_plan_extend(&sweep->plan, until_wants, &until,
+                                 sweep->arguments->options.run.replay.seed, error);
+        if (code || sweep->plan.nr_runs == before)
+            break;
+        code = sweep_run_all(runner, &sweep->plan, error);
     }
-    return false;
-}
-
-/* slablab replay TRACE <options as given> --allocators=A --threads=T ... --json=- */
-static int run_command(const struct sweep *sweep, const struct run *run, struct word_list *words)
-{
-    const struct replay_options *options = &sweep->arguments->options;
-    const struct cell *cell = run->cell;
-    int code = word_list_add(words, "slablab") ?: word_list_add(words, "replay");
-
-    for (size_t i = 0; code == 0 && i < options->given.count; i++) {
-        if (!option_is_cells(options->given.words[i]))
-            code = word_list_add(words, "%s", options->given.words[i]);
-    }
-    for (size_t i = 0; code == 0 && i < options->nr_settings; i++) {
-        const struct allocator_setting *setting = &options->settings[i];
-
-        if (strcmp(setting->allocator, cell->allocator) == 0)
-            code = word_list_add(words, "--set=%s.%s=%s", setting->allocator, setting->key,
-                                 setting->value);
-    }
-    if (code == 0)
-        code = word_list_add(words, "--allocators=%s", cell->allocator);
-    if (code == 0 && cell->threads)
-        code = word_list_add(words, "--threads=%u", cell->threads);
-    if (code == 0 && cell->magazine_size)
-        code =
-            word_list_add(words, "--magazine-size=%llu", (unsigned long long)cell->magazine_size);
-    if (code == 0 && record_options_of(&options->recording, options->run.replay.cold))
-        code = word_list_add(words, "--series=%s/%s", sweep->arguments->folder, run->series);
-    return code ?: word_list_add(words, "--json=-") ?: word_list_add(words, "--")
-                ?: word_list_add(words, "%s", run->trace);
-}
-
-static int run_child(const struct sweep *sweep, const struct run *run, struct child_result *result,
-                     struct error *error)
-{
-    struct word_list words = {0};
-    int code = run_command(sweep, run, &words);
-
-    if (code)
-        error_set(error, ENOMEM, "no memory for a command");
-    else
-        code = child_run("/proc/self/exe", words.words, result, error);
-    word_list_cleanup(&words);
-    return code;
-}
-
-/* A replay's messages say which program speaks; ours do so too. */
-static const char *without_program(const char *messages)
-{
-    static const char program[] = "slablab: ";
-
-    return strncmp(messages, program, strlen(program)) == 0 ? messages + strlen(program) : messages;
-}
-
-/* What a program said need not be UTF-8, but a record is. */
-static json_t *text_json(const char *text)
-{
-    json_t *string = json_string(text);
-
-    return string ? string : json_string("(no UTF-8)");
-}
-
-/* The record of a run, or of its failure. NULL: no memory. */
-static json_t *run_record(struct run *run, const struct child_result *result)
-{
-    json_t *record = json_loadb(result->output, result->output_size, JSON_DISABLE_EOF_CHECK, NULL);
-
-    if (!json_is_object(record)) {
-        json_decref(record);
-        record = json_pack("{s:s, s:s, s:s, s:i, s:o}", "schema", RUNS_FAILURE_SCHEMA, "allocator",
-                           run->cell->allocator, "trace", run->trace, "status", result->status,
-                           "stderr", text_json(result->messages));
-    }
-    if (record)
-        json_object_set_new(record, "cell", json_string(run->name));
-    /* From the folder, which may be moved. */
-    if (json_object_get(record, "series"))
-        json_object_set_new(record, "series", json_string(run->series));
-    run->done = result_valid(record);
-    if (result->status != 0) {
-        command_progress_clear();
-        fprintf(stderr, "slablab: %s: status %d: %s", run->name, result->status,
-                without_program(result->messages));
-    }
-    return record;
-}
-
-static int run_one(struct sweep *sweep, struct run *run, struct error *error)
-{
-    struct child_result result;
-    json_t *record;
-    int code = run_child(sweep, run, &result, error);
-
-    if (code)
-        return code;
-    record = run_record(run, &result);
-    child_result_cleanup(&result);
-    code = record ? runs_file_append(sweep->file, record, error)
-                  : error_set(error, ENOMEM, "no memory for a result");
-    json_decref(record);
     return code;
 }
 
 static int run_all(struct sweep *sweep, struct error *error)
 {
-    size_t left = runs_missing(sweep), finished = 0;
-    time_t start = time(NULL);
+    const struct arguments *arguments = sweep->arguments;
+    struct sweep_runner runner = {.options = &arguments->options,
+                                  .folder = arguments->folder,
+                                  .file = sweep->file,
+                                  .environment = sweep->environment};
     int code = 0;
 
-    fprintf(stderr, "%zu runs to do%s, about half a second or more each\n", left,
-            left < sweep->nr_runs ? " (the others are done)" : "");
-    for (size_t i = 0; code == 0 && i < sweep->nr_runs; i++) {
-        if (sweep->runs[i].done)
-            continue;
-        command_progress("[%zu/%zu] about %lld s left: %s", finished + 1, left,
-                         finished ? (long long)((time(NULL) - start) * (time_t)(left - finished) /
-                                                (time_t)finished)
-                                  : 0LL,
-                         sweep->runs[i].name);
-        code = run_one(sweep, &sweep->runs[i], error);
-        finished++;
-    }
-    command_progress_clear();
+    if (sweep_plan_missing(&sweep->plan) || arguments->request.until)
+        code = sweep_warm_up(&runner, &sweep->plan, error);
+    if (code == 0)
+        code = sweep_run_all(&runner, &sweep->plan, error);
+    if (code == 0 && arguments->request.until)
+        code = run_until(sweep, &runner, error);
     return code;
 }
 
@@ -442,7 +366,7 @@ static void series_print(const struct series *series)
            "M events/s", "(min to max)", "peak KiB");
     for (size_t i = 0; i < series->count; i++) {
         const struct point *point = &series->points[i];
-        char size[24] = "-", memory[32] = "-", spread[48];
+        char size[24] = "-", memory[32] = "-", spread[48], name[128];
 
         if (point->magazine_size)
             snprintf(size, sizeof size, "%llu", (unsigned long long)point->magazine_size);
@@ -450,8 +374,9 @@ static void series_print(const struct series *series)
             snprintf(memory, sizeof memory, "%.0f", point->peak_page_bytes / 1024);
         snprintf(spread, sizeof spread, "(%.2f to %.2f)", point->throughput.minimum * 1e-6,
                  point->throughput.maximum * 1e-6);
-        printf("%-28s %-22s %8s %7u %10.2f %21s %10s\n", point->trace, point->allocator, size,
-               point->threads, point->throughput.median * 1e-6, spread, memory);
+        snprintf(name, sizeof name, "%s%s", point->label, point->second ? " (again)" : "");
+        printf("%-28s %-22s %8s %7u %10.2f %21s %10s\n", point->trace, name, size, point->threads,
+               point->throughput.median * 1e-6, spread, memory);
     }
 }
 
@@ -465,63 +390,89 @@ static void results_print(const char *folder)
     series_cleanup(&series);
 }
 
-/* Everything between the options and the status; *missing gets how many runs have no result. */
-static int sweep_run(struct sweep *sweep, size_t *missing, struct error *error)
+static void summary_print(const struct sweep *sweep, size_t missing)
+{
+    fprintf(stderr, "%zu runs in %s/%s", sweep->plan.nr_runs, sweep->arguments->folder,
+            RUNS_FILE_NAME);
+    if (missing)
+        fprintf(stderr, ", %zu of them without a valid result", missing);
+    if (sweep->plan.disturbed)
+        fprintf(stderr, ", %zu of them disturbed (they say by what, and count)",
+                sweep->plan.disturbed);
+    fprintf(stderr, "\n");
+}
+
+/* Everything that can be wrong before a folder is made, and the plan. */
+static int sweep_prepare(struct sweep *sweep, struct error *error)
 {
     const struct arguments *arguments = sweep->arguments;
-    json_t *digests = json_object(), *description = NULL;
-    int code = digests ? traces_check(arguments, digests, error)
-                       : error_set(error, ENOMEM, "no memory for a list of traces");
+    uint64_t seed = arguments->options.run.replay.seed;
+    bool until = arguments->request.until;
+    int code;
 
+    sweep->digests = json_object();
+    code = sweep->digests ? traces_check(arguments, sweep->digests, error)
+                          : error_set(error, ENOMEM, "no memory for a list of traces");
     if (code == 0)
         code = cells_check(sweep, error);
     if (code == 0)
-        code = runs_create(sweep, error);
+        code = sweep_plan_create(&sweep->plan, &arguments->traces, &sweep->cells,
+                                 arguments->request.compare_itself, error);
+    if (code)
+        return code;
+    sweep->environment = environment_look(&sweep->begun);
+    sweep->description = sweep->environment
+                             ? sweep_description(&arguments->options, sweep->digests,
+                                                 &arguments->request, sweep->environment)
+                             : NULL;
+    if (!sweep->description)
+        return error_set(error, ENOMEM, "no memory for the description of a sweep");
+    code = results_open(sweep, error);
+    if (code == 0) /* what is done is known now */
+        code = sweep_plan_begin(&sweep->plan,
+                                until ? UNTIL_LEAST : (unsigned)arguments->request.repeats, seed,
+                                &arguments->shard, until, error);
+    return code;
+}
+
+/* Everything between the options and the status; *missing gets how many runs have no result. */
+static int sweep_run(struct sweep *sweep, size_t *missing, struct error *error)
+{
+    int code = sweep_prepare(sweep, error);
+
     if (code == 0) {
-        description = sweep_description(&arguments->options, digests, arguments->repeats);
-        if (!description)
-            code = error_set(error, ENOMEM, "no memory for the description of a sweep");
-    }
-    if (code == 0) {
-        runs_shuffle(sweep, arguments->options.run.replay.seed);
-        code = results_open(sweep, description, error);
-    }
-    if (code == 0)
+        environment_print(sweep->environment);
         code = run_all(sweep, error);
-    *missing = runs_missing(sweep);
-    if (code == 0)
-        results_print(arguments->folder);
-    if (code == 0 && *missing)
-        fprintf(stderr, "%zu runs in %s/%s, %zu of them without a valid result\n", sweep->nr_runs,
-                arguments->folder, RUNS_FILE_NAME, *missing);
-    else if (code == 0)
-        fprintf(stderr, "%zu runs in %s/%s\n", sweep->nr_runs, arguments->folder, RUNS_FILE_NAME);
-    json_decref(description);
-    json_decref(digests);
+    }
+    *missing = sweep_plan_missing(&sweep->plan);
+    if (code == 0) {
+        results_print(sweep->arguments->folder);
+        summary_print(sweep, *missing);
+    }
     return code;
 }
 
 static void sweep_cleanup(struct sweep *sweep)
 {
-    for (size_t i = 0; i < sweep->nr_runs; i++) {
-        free(sweep->runs[i].name);
-        free(sweep->runs[i].series);
-    }
-    free(sweep->runs);
+    sweep_plan_destroy(&sweep->plan);
     cells_cleanup(&sweep->cells);
+    json_decref(sweep->digests);
+    json_decref(sweep->environment);
+    json_decref(sweep->description);
     if (sweep->file >= 0)
         close(sweep->file);
 }
 
 int cmd_sweep(int argc, char **argv)
 {
-    struct arguments arguments = {.repeats = 3};
+    struct arguments arguments = {.request.compare_itself = true, .shard = {1, 1}};
     struct sweep sweep = {.arguments = &arguments, .file = -1};
     char *typed[argc + 2]; /* "slablab", "sweep", the rest */
     struct error error;
     size_t missing;
     int code;
 
+    cpu_read(&sweep.begun);
     typed[0] = "slablab";
     typed[1] = "sweep";
     memcpy(&typed[2], &argv[1], (size_t)argc * sizeof *argv); /* with the NULL at the end */

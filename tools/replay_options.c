@@ -50,12 +50,15 @@ static const struct argp_option option_table[] = {
      "each design's own per-CPU capacity, in objects (default: what the design starts with); "
      "a design that has none runs once",
      0},
-    {"set", KEY_SET, "A.KEY=VALUE", 0, "a tunable of design A; may be given often", 0},
-    {"lock", KEY_LOCK, "KIND", 0, "tas (default), ticket, mcs or pthread", 0},
+    {"set", KEY_SET, "A.KEY=LIST", 0,
+     "a tunable of design A; may be given often. A string is no list: it is taken whole", 0},
+    {"lock", KEY_LOCK, "LIST", 0, "tas (default), ticket, mcs, pthread", 0},
     {"bind", KEY_BIND, "POLICY", 0,
-     "compact (default), scatter, node:K, cpus:LIST, or none, which asks for no binding", 0},
+     "compact (default), scatter, node:K, cpus:LIST, or none, which asks for no binding; may be "
+     "given several times, to run with each",
+     0},
     {"oversubscribe", KEY_OVERSUBSCRIBE, NULL, 0, "allow more threads than CPUs", 0},
-    {"replicas", KEY_REPLICAS, "N", 0,
+    {"replicas", KEY_REPLICAS, "LIST", 0,
      "copies of the trace against the same caches; auto: as many as the threads need (default 1)",
      0},
     {"order", KEY_ORDER, "object|trace", 0,
@@ -173,7 +176,7 @@ static int setting_parse(struct replay_options *options, const char *text, struc
     }
     *dot = *equals = '\0';
     grown[options->nr_settings++] =
-        (struct allocator_setting){.allocator = copy, .key = dot + 1, .value = equals + 1};
+        (struct allocator_setting){.allocator = copy, .key = dot + 1, .values = equals + 1};
     return 0;
 }
 
@@ -245,25 +248,70 @@ static int parse_pace(struct replay_options *options, const char *text, struct e
     return pace_parse(text, &options->run.replay.pace, error);
 }
 
+/* Replaces what was given before; a kind named twice is one. */
 static int parse_lock(struct replay_options *options, const char *text, struct error *error)
 {
-    return lock_kind_parse(text, &options->run.lock, error);
+    struct word_list words = {0};
+    int code = word_list_parse(text, &words, error);
+
+    options->nr_locks = 0;
+    for (size_t i = 0; code == 0 && i < words.count; i++) {
+        enum lock_kind kind;
+        bool known = false;
+
+        code = lock_kind_parse(words.words[i], &kind, error);
+        for (size_t j = 0; code == 0 && j < options->nr_locks; j++)
+            known |= options->locks[j] == kind;
+        if (code == 0 && !known)
+            options->locks[options->nr_locks++] = kind;
+    }
+    word_list_cleanup(&words);
+    return code;
 }
 
+static int bind_add(struct replay_options *options, const char *text, struct error *error)
+{
+    struct bind_option *grown =
+        realloc(options->binds, (options->nr_binds + 1) * sizeof *options->binds);
+    int code;
+
+    if (!grown)
+        return error_set(error, ENOMEM, "no memory for a binding");
+    options->binds = grown;
+    grown[options->nr_binds] = (struct bind_option){.text = text};
+    code = binding_parse(text, &grown[options->nr_binds].binding, error);
+    if (code == 0)
+        options->nr_binds++;
+    return code;
+}
+
+static void binds_cleanup(struct replay_options *options)
+{
+    for (size_t i = 0; i < options->nr_binds; i++)
+        binding_cleanup(&options->binds[i].binding);
+    free(options->binds);
+    options->binds = NULL;
+    options->nr_binds = 0;
+}
+
+/* The first that is given replaces the default. */
 static int parse_bind(struct replay_options *options, const char *text, struct error *error)
 {
-    options->binding_text = text;
-    binding_cleanup(&options->binding);
-    return binding_parse(text, &options->binding, error);
+    if (!options->bind_given)
+        binds_cleanup(options);
+    options->bind_given = true;
+    for (size_t i = 0; i < options->nr_binds; i++) {
+        if (strcmp(options->binds[i].text, text) == 0)
+            return 0;
+    }
+    return bind_add(options, text, error);
 }
 
 static int parse_replicas(struct replay_options *options, const char *text, struct error *error)
 {
-    int code = number_or_auto_parse(text, MAX_THREADS, &options->replicas, error);
-
-    if (code == 0 && options->replicas == 0)
-        options->replicas = REPLICAS_AUTO;
-    return code;
+    return number_list_parse(
+        text, &(struct number_limits){.minimum = 1, .maximum = MAX_THREADS, .automatic = true},
+        &options->replicas, error);
 }
 
 static int parse_loops(struct replay_options *options, const char *text, struct error *error)
@@ -423,19 +471,26 @@ void replay_options_init(struct replay_options *options)
 {
     *options = (struct replay_options){
         .repeats = 1,
-        .binding_text = "compact",
-        .run = {.lock = LOCK_TAS,
-                .trace_timers = true,
+        .locks = {LOCK_TAS},
+        .nr_locks = 1,
+        .run = {.trace_timers = true,
                 .replay = {.replicas = 1, .min_measured_ns = 500000000, .seed = 1}},
     };
     record_options_init(&options->recording);
-    binding_parse("compact", &options->binding, NULL);
+    bind_add(options, "compact", NULL);
 }
 
 int replay_options_check(const struct replay_options *options, struct error *error)
 {
-    if (options->run.replay.order == REPLAY_ORDER_TRACE && options->replicas > 1)
+    const struct number_list *replicas = &options->replicas;
+    bool several = replicas->automatic;
+
+    for (size_t i = 0; i < replicas->count; i++)
+        several |= replicas->numbers[i] > 1;
+    if (options->run.replay.order == REPLAY_ORDER_TRACE && several)
         return error_set(error, EINVAL, "--order trace has one order, and so no --replicas");
+    if (options->nr_binds == 0)
+        return error_set(error, ENOMEM, "no memory for a binding");
     return 0;
 }
 
@@ -450,5 +505,6 @@ void replay_options_cleanup(struct replay_options *options)
     number_list_cleanup(&options->threads);
     number_list_cleanup(&options->magazine_sizes);
     number_list_cleanup(&options->streams);
-    binding_cleanup(&options->binding);
+    number_list_cleanup(&options->replicas);
+    binds_cleanup(options);
 }

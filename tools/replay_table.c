@@ -88,9 +88,8 @@ static bool same_size(double a, double b)
     return a == b || (isnan(a) && isnan(b));
 }
 
-static struct row *row_find(struct replay_table *table, const json_t *record)
+static struct row *row_find(struct replay_table *table, const json_t *record, const char *allocator)
 {
-    const char *allocator = record_text(record, "allocator");
     unsigned threads = (unsigned)record_number(record, "threads");
     double size = record_number(record, "magazine_size");
     struct row *grown;
@@ -113,9 +112,9 @@ static struct row *row_find(struct replay_table *table, const json_t *record)
     return grown[table->count].allocator ? &grown[table->count++] : NULL;
 }
 
-int replay_table_add(struct replay_table *table, const json_t *record)
+int replay_table_add_as(struct replay_table *table, const json_t *record, const char *name)
 {
-    struct row *row = row_find(table, record);
+    struct row *row = row_find(table, record, name);
     double figures[COLUMNS];
 
     if (!row)
@@ -133,6 +132,11 @@ int replay_table_add(struct replay_table *table, const json_t *record)
     json_decref(row->last);
     row->last = json_incref((json_t *)record);
     return 0;
+}
+
+int replay_table_add(struct replay_table *table, const json_t *record)
+{
+    return replay_table_add_as(table, record, record_text(record, "allocator"));
 }
 
 /* ---- to text ---- */

@@ -18,6 +18,8 @@ void replay_table_destroy(struct replay_table *table);
 /* Notes one run by its record; runs of one design, magazine size and threads share a row. -ENOMEM.
  */
 int replay_table_add(struct replay_table *table, const json_t *record);
+/* Likewise, of a run that is called `name`: what else was varied is in it. */
+int replay_table_add_as(struct replay_table *table, const json_t *record, const char *name);
 
 /* The table; columns of which no row has a figure are left out. */
 void replay_table_print(const struct replay_table *table, FILE *stream, const char *trace);

@@ -24,7 +24,7 @@ enum column {
 };
 
 struct row {
-    char *allocator;
+    char *allocator;      /* and what else tells it from other rows of the design */
     double magazine_size; /* NAN: none asked for */
     unsigned threads;
     bool harness;

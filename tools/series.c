@@ -289,6 +289,7 @@ static void visit(void *context, const json_t *record)
         reading->code = -ENOMEM;
         return;
     }
+    reading->series->disturbed += json_is_true(json_object_get(record, "disturbed"));
     point->runs = grown;
     grown[point->nr_runs++] = json_incref((json_t *)record);
 }

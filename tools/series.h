@@ -34,6 +34,7 @@ struct series {
     struct point *points; /* by trace, label, magazine size, threads, arm */
     size_t count;
     size_t invalid, failed; /* runs left out */
+    size_t disturbed;       /* runs in it that something ran beside */
     char *machine;          /* "CPU model, topology" of the first record */
 };
 

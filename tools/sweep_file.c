@@ -39,11 +39,24 @@ static json_t *options_sorted(const struct replay_options *options)
     return sorted;
 }
 
-json_t *sweep_description(const struct replay_options *options, json_t *digests, uint64_t repeats)
+json_t *sweep_description(const struct replay_options *options, json_t *digests,
+                          const struct sweep_request *request, json_t *environment)
 {
-    return json_pack("{s:s, s:o, s:O, s:I, s:I}", "schema", SWEEP_SCHEMA, "options",
-                     options_sorted(options), "traces", digests, "repeats", (json_int_t)repeats,
-                     "seed", (json_int_t)options->run.replay.seed);
+    json_t *description =
+        json_pack("{s:s, s:o, s:O, s:I, s:b}", "schema", SWEEP_SCHEMA, "options",
+                  options_sorted(options), "traces", digests, "seed",
+                  (json_int_t)options->run.replay.seed, "compare_itself", request->compare_itself);
+
+    if (!description)
+        return NULL;
+    if (request->until)
+        json_object_set_new(description, "until", json_string(request->until));
+    else
+        json_object_set_new(description, "repeats", json_integer((json_int_t)request->repeats));
+    if (request->shard)
+        json_object_set_new(description, "shard", json_string(request->shard));
+    json_object_set(description, "environment", environment);
+    return description;
 }
 
 static int file_path(const char *folder, char **path, struct error *error)
@@ -142,6 +155,44 @@ static int compare_number(const char *folder, const json_t *then, const json_t *
                            option, before, asked);
 }
 
+/* What is given or not, such as a shard. */
+static int compare_text(const char *folder, const json_t *then, const json_t *now, const char *key,
+                        struct error *error)
+{
+    const char *before = json_string_value(json_object_get(then, key));
+    const char *asked = json_string_value(json_object_get(now, key));
+
+    if (!before && !asked)
+        return 0;
+    if (!before || !asked)
+        return error_set(error, EINVAL, "%s was begun %s --%s %s", folder,
+                         before ? "with" : "without", key, before ? before : asked);
+    return strcmp(before, asked) == 0
+               ? 0
+               : error_set(error, EINVAL, "%s was begun with --%s %s, and not with %s", folder, key,
+                           before, asked);
+}
+
+/* All but the options and the traces. */
+static int compare_rest(const char *folder, const json_t *then, const json_t *now,
+                        struct error *error)
+{
+    int code = compare_text(folder, then, now, "until", error);
+
+    if (code == 0)
+        code = compare_number(folder, then, now, "repeats", "-n", error);
+    if (code == 0)
+        code = compare_number(folder, then, now, "seed", "--seed", error);
+    if (code == 0)
+        code = compare_text(folder, then, now, "shard", error);
+    if (code == 0 && !json_equal(json_object_get(then, "compare_itself"),
+                                 json_object_get(now, "compare_itself")))
+        code =
+            error_set(error, EINVAL, "%s was begun %s --no-aa", folder,
+                      json_is_true(json_object_get(then, "compare_itself")) ? "without" : "with");
+    return code;
+}
+
 int sweep_file_compare(const char *folder, const json_t *description, struct error *error)
 {
     json_error_t reason;
@@ -157,6 +208,11 @@ int sweep_file_compare(const char *folder, const json_t *description, struct err
         code = error_set(error, EINVAL,
                          "%s: what the runs in %s are of cannot be read (%s); name another folder",
                          path, folder, then ? "expected options and traces" : reason.text);
+    else if (strcmp(json_string_value(json_object_get(then, "schema")) ?: "", SWEEP_SCHEMA) != 0)
+        code = error_set(error, EINVAL,
+                         "%s was begun by another version of this program, which named its runs "
+                         "otherwise: name another folder",
+                         folder);
     if (code == 0)
         code = compare_options(folder, json_object_get(then, "options"),
                                json_object_get(description, "options"), error);
@@ -164,9 +220,7 @@ int sweep_file_compare(const char *folder, const json_t *description, struct err
         code = compare_traces(folder, json_object_get(then, "traces"),
                               json_object_get(description, "traces"), error);
     if (code == 0)
-        code = compare_number(folder, then, description, "repeats", "-n", error);
-    if (code == 0)
-        code = compare_number(folder, then, description, "seed", "--seed", error);
+        code = compare_rest(folder, then, description, error);
     json_decref(then);
     free(path);
     return code;

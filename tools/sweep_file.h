@@ -7,25 +7,39 @@
 #define SLABLAB_TOOLS_SWEEP_FILE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct error;
 struct replay_options;
 
 #define SWEEP_FILE_NAME "sweep.json"
-#define SWEEP_SCHEMA    "slablab.sweep/1"
+#define SWEEP_SCHEMA    "slablab.sweep/2"
+
+/* What a sweep is of beyond the options of its runs. */
+struct sweep_request {
+    uint64_t repeats;  /* 0: until the median is known */
+    const char *until; /* NULL: repeats say it */
+    bool compare_itself;
+    const char *shard; /* NULL: all */
+};
 
 /*
- * {schema, options[], traces{path: digest}, repeats, seed}. Options are as given, in order of their
- * names, so that the order in which they were typed does not matter (but does among several of one
- * name). `digests` is {path: digest}. A new reference; NULL: no memory.
+ * {schema, options[], traces{path: digest}, repeats or until, seed, compare_itself, shard,
+ * environment}. Options are as given, in order of their names, so that the order in which they were
+ * typed does not matter (but does among several of one name). `digests` is {path: digest}. A new
+ * reference; NULL: no memory.
  */
-json_t *sweep_description(const struct replay_options *options, json_t *digests, uint64_t repeats);
+json_t *sweep_description(const struct replay_options *options, json_t *digests,
+                          const struct sweep_request *request, json_t *environment);
 
 /* Writes `folder`/sweep.json. */
 int sweep_file_write(const char *folder, const json_t *description, struct error *error);
 
-/* -EINVAL: the description in `folder` is another; or cannot be read; the sentence says in what. */
+/*
+ * -EINVAL: the description in `folder` is another, or cannot be read, or is of an older version;
+ * the sentence says in what. The environment may differ.
+ */
 int sweep_file_compare(const char *folder, const json_t *description, struct error *error);
 
 #endif

@@ -24,12 +24,12 @@ static int place_cell(const struct replay_options *options, const struct cell *c
     int code;
 
     if (cell->threads == 0)
-        return topology_nr_dealt(topology, &options->binding, options->run.oversubscribe, &dealt,
+        return topology_nr_dealt(topology, &cell->bind->binding, options->run.oversubscribe, &dealt,
                                  error);
     cpus = calloc(cell->threads, sizeof *cpus);
     if (!cpus)
         return error_set(error, ENOMEM, "no memory to place %u threads", cell->threads);
-    code = topology_place(topology, &options->binding, cell->threads, options->run.oversubscribe,
+    code = topology_place(topology, &cell->bind->binding, cell->threads, options->run.oversubscribe,
                           cpus, error);
     free(cpus);
     return code;
@@ -48,15 +48,17 @@ static int start_cell(const struct replay_options *options, const struct cell *c
     return code;
 }
 
-/* Cells that differ in their threads only start alike. */
+/* Cells start alike that differ in what is not the design's. */
 static int start_cells(const struct replay_options *options, const struct cell_list *cells,
                        struct error *error)
 {
     int code = 0;
 
     for (size_t i = 0; code == 0 && i < cells->count; i++) {
-        if (cells->cells[i].threads == cells->cells[0].threads)
-            code = start_cell(options, &cells->cells[i], error);
+        const struct cell *cell = &cells->cells[i];
+
+        if (cells_share_plan(cell, &cells->cells[0]) && cell->lock == cells->cells[0].lock)
+            code = start_cell(options, cell, error);
     }
     return code;
 }
@@ -71,7 +73,7 @@ int trial_run(const struct replay_options *options, const struct cell_list *cell
     int code = 0;
 
     for (size_t i = 0; code == 0 && i < cells->count; i++) {
-        if (i == 0 || cells->cells[i].threads != cells->cells[i - 1].threads)
+        if (i == 0 || !cells_share_plan(&cells->cells[i], &cells->cells[i - 1]))
             code = place_cell(options, &cells->cells[i], topology, error);
     }
     if (code == 0)
