@@ -50,6 +50,7 @@ void difference_measure(const struct measured *base, const struct measured *othe
                                       .p = NAN,
                                       .corrected = NAN,
                                       .least_p = NAN,
+                                      .choices = 1,
                                       .verdict = VERDICT_UNKNOWN};
     if (base->count == 0 || other->count == 0)
         return;
@@ -61,6 +62,16 @@ void difference_measure(const struct measured *base, const struct measured *othe
     difference->ratio = other->spread.median / base->spread.median;
     difference->interval =
         ratio_interval(other->values, other->count, base->values, base->count, INTERVAL_SEED);
+}
+
+double choices_of(size_t candidates, size_t points)
+{
+    return fmax(1, candidates < points ? (double)candidates : (double)points / 2);
+}
+
+size_t differences_runs_needed(const struct difference *difference, size_t tests)
+{
+    return runs_needed((size_t)ceil((double)tests * difference->choices));
 }
 
 double ratio_distance(double ratio)
@@ -75,8 +86,9 @@ static enum verdict verdict_of(const struct difference *difference, size_t tests
     if (isnan(difference->corrected))
         return VERDICT_UNKNOWN;
     if (difference->corrected > SIGNIFICANCE_LEVEL)
-        return difference->least_p * (double)tests > SIGNIFICANCE_LEVEL ? VERDICT_TOO_FEW
-                                                                        : VERDICT_NONE;
+        return difference->least_p * difference->choices * (double)tests > SIGNIFICANCE_LEVEL
+                   ? VERDICT_TOO_FEW
+                   : VERDICT_NONE;
     if (isnan(difference->ratio))
         return VERDICT_NO_RATIO;
     if (interval->low <= 1 && interval->high >= 1)
@@ -94,7 +106,9 @@ int differences_judge(struct difference *const *list, size_t count, double floor
     if (!p)
         return -ENOMEM;
     for (size_t i = 0; i < count; i++) {
-        p[i] = list[i]->p;
+        /* fmin() would take the 1 for a NAN. */
+        p[i] = list[i]->p * list[i]->choices;
+        p[i] = p[i] > 1 ? 1 : p[i];
         tests += !isnan(p[i]);
     }
     if (holm_correct(p, count) != 0) {
@@ -130,6 +144,22 @@ static int decimals_of(double ratio)
     return ratio_distance(ratio) < 0.1 ? 3 : 2;
 }
 
+/* What was seen is said, though it shows nothing. */
+static void too_few_words(const struct difference *difference, int decimals, char *text,
+                          size_t size)
+{
+    const struct interval *interval = &difference->interval;
+    int used = snprintf(text, size, "too few runs to show a difference");
+
+    if (isnan(difference->ratio) || used < 0 || (size_t)used >= size)
+        return;
+    if (interval->low == interval->high)
+        snprintf(text + used, size - (size_t)used, " (%.*f in all runs)", decimals, interval->low);
+    else
+        snprintf(text + used, size - (size_t)used, " (%.*f to %.*f%s)", decimals, interval->low,
+                 decimals, interval->high, difference->is_range ? ", least to most" : "");
+}
+
 void difference_words(const struct difference *difference, const struct figure *figure, char *text,
                       size_t size)
 {
@@ -145,7 +175,7 @@ void difference_words(const struct difference *difference, const struct figure *
         snprintf(text, size, "no difference shown above the noise floor");
         return;
     case VERDICT_TOO_FEW:
-        snprintf(text, size, "no difference shown: too few runs to show one");
+        too_few_words(difference, decimals, text, size);
         return;
     case VERDICT_NO_RATIO:
         snprintf(text, size, "different; no ratio, as there are zeros");

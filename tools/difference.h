@@ -39,6 +39,7 @@ struct difference {
     bool is_range;            /* it is none: too few values, so from least to most */
     double p, corrected;      /* Mann-Whitney; Holm */
     double least_p;           /* with that many runs */
+    double choices;           /* what choosing the base costs; see choices_of() */
     enum verdict verdict;
 };
 
@@ -47,11 +48,22 @@ void difference_measure(const struct measured *base, const struct measured *othe
                         struct difference *difference);
 
 /*
+ * By how much p-values are to be multiplied, beyond Holm's correction, when the base was chosen for
+ * its median among `candidates` of all `points` that are compared: as the best of many it is
+ * probably a lucky one. Among equals any pair could have come up: Bonferroni over the pairs that
+ * one base stands for. 1: it was named. Set in `choices` before differences_judge().
+ */
+double choices_of(size_t candidates, size_t points);
+
+/*
  * Corrects the p-values of one comparison for their number and judges each. There is a difference
  * if chance alone is ruled out, the interval leaves out 1, and it is above the noise floor (a
  * ratio's distance from 1; NAN: not known). -ENOMEM.
  */
 int differences_judge(struct difference *const *list, size_t count, double floor);
+
+/* How many runs of each it takes to show a large difference, as one of `tests` such. */
+size_t differences_runs_needed(const struct difference *difference, size_t tests);
 
 /* How far a ratio is from 1, whichever way: of 0.8 and 1.25 it is 0.25. */
 double ratio_distance(double ratio);
