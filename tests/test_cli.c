@@ -20,7 +20,7 @@
 static void help_and_version_are_there(void **state)
 {
     static const char *const commands[] = {"list",   "import", "info", "check",
-                                           "replay", "sweep",  "plot"};
+                                           "replay", "sweep",  "plot", "compare"};
 
     (void)state;
     cli_run("--help");

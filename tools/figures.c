@@ -1,9 +1,44 @@
 /* SPDX-License-Identifier: MIT */
-/* Figures of a run that take more than a look at one key of its record. */
+/* Figures of a run, some of which take more than a look at one key of its record. */
+#include "tools/figures.h"
+
 #include "tools/record.h"
-#include "tools/series.h"
 
 #include <math.h>
+#include <string.h>
+
+static const struct figure figures[] = {
+    {"throughput", "throughput", "M events/s", 1e-6, true, "times as fast", figure_throughput},
+    {"ns_per_event", "one thread's time for an event", "ns", 1, false, "times the time",
+     figure_ns_per_event},
+    {"peak_bytes", "most memory ever held", "KiB", 1. / 1024, false, "times the memory",
+     figure_peak_bytes},
+    {"resting_bytes", "memory held beyond live objects when most is live", "KiB", 1. / 1024, false,
+     "times the resting memory", figure_resting_bytes},
+    {"waiting", "time spent waiting for locks", "%", 100, false, "times the share",
+     figure_waiting_share},
+    {"beyond", "operations beyond the CPU's own layer", "%", 100, false, "times the share",
+     figure_beyond_share},
+    {"overhead", "memory not asked for when most is live", "%", 100, false, "times the share",
+     figure_overhead_share},
+    {"remote", "frees on another CPU than the allocation", "%", 100, false, "times the share",
+     figure_remote_share},
+};
+#define FIGURES (sizeof figures / sizeof figures[0])
+
+const struct figure *figure_at(size_t i)
+{
+    return i < FIGURES ? &figures[i] : NULL;
+}
+
+const struct figure *figure_find(const char *name)
+{
+    for (size_t i = 0; i < FIGURES; i++) {
+        if (strcmp(figures[i].name, name) == 0)
+            return &figures[i];
+    }
+    return NULL;
+}
 
 double figure_throughput(const json_t *run)
 {

@@ -17,6 +17,7 @@ static const struct command commands[] = {
     {"check", "does a trace keep every rule of the format", cmd_check},
     {"replay", "run a trace against allocators on this machine's cores", cmd_replay},
     {"sweep", "many replays over lists of options, into a folder", cmd_sweep},
+    {"compare", "what a sweep shows, and what two show: differences beyond noise", cmd_compare},
     {"plot", "pictures of a sweep", cmd_plot},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])

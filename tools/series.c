@@ -15,6 +15,7 @@
 
 struct reading {
     struct series *series;
+    bool with_invalid;
     json_t *last; /* number of each cell's last record */
     size_t number;
     int code;
@@ -22,8 +23,8 @@ struct reading {
 
 /* ---- points ---- */
 
-/* Tunables but the one that --magazine-size sets, in the record's order: "resize=on,color=off". */
-static char *settings_of(const json_t *record)
+/* In the record's order. */
+static char *tunables_of(const json_t *record)
 {
     const json_t *value;
     const char *key;
@@ -57,13 +58,15 @@ static bool point_of(const json_t *record, struct point *point)
         .replicas = isnan(replicas) ? 1 : (unsigned)replicas,
         .lock = strdup(record_text(record, "lock")),
         .binding = strdup(record_text(record, "machine.binding")),
-        .settings = settings_of(record),
+        .tunables = tunables_of(record),
+        .digest = strdup(record_text(record, "trace.digest")),
         .harness =
             record_at(record, "harness") || strcmp(record_text(record, "allocator"), "null") == 0,
         .second = strcmp(record_text(record, "arm"), "b") == 0,
         .peak_page_bytes = -1,
     };
-    return point->trace && point->allocator && point->lock && point->binding && point->settings;
+    return point->trace && point->allocator && point->lock && point->binding && point->tunables &&
+           point->digest;
 }
 
 static void point_cleanup(struct point *point)
@@ -75,18 +78,22 @@ static void point_cleanup(struct point *point)
     free(point->allocator);
     free(point->lock);
     free(point->binding);
+    free(point->digest);
+    free(point->tunables);
     free(point->settings);
     free(point->label);
+    free(point->name);
 }
 
-static bool same_point(const struct point *a, const struct point *b)
+/* All but the arm. */
+static bool same_combination(const struct point *a, const struct point *b)
 {
-    /* A design's size is a tunable too, so settings tell sizes apart; not so of an old record. */
+    /* A design's size is a tunable too, so these tell sizes apart; not so of an old record. */
     return a->magazine_size == b->magazine_size && a->threads == b->threads &&
-           a->replicas == b->replicas && a->second == b->second &&
-           strcmp(a->trace, b->trace) == 0 && strcmp(a->allocator, b->allocator) == 0 &&
+           a->replicas == b->replicas && strcmp(a->trace, b->trace) == 0 &&
+           strcmp(a->digest, b->digest) == 0 && strcmp(a->allocator, b->allocator) == 0 &&
            strcmp(a->lock, b->lock) == 0 && strcmp(a->binding, b->binding) == 0 &&
-           strcmp(a->settings, b->settings) == 0;
+           strcmp(a->tunables, b->tunables) == 0;
 }
 
 static struct point *point_find(struct series *series, const json_t *record)
@@ -95,7 +102,8 @@ static struct point *point_find(struct series *series, const json_t *record)
     bool made = point_of(record, &wanted);
 
     for (size_t i = 0; made && i < series->count; i++) {
-        if (same_point(&series->points[i], &wanted)) {
+        if (series->points[i].second == wanted.second &&
+            same_combination(&series->points[i], &wanted)) {
             point_cleanup(&wanted);
             return &series->points[i];
         }
@@ -118,7 +126,7 @@ static bool setting_varies(const struct series *series, const struct point *poin
 {
     for (size_t i = 0; i < series->count; i++) {
         const struct point *other = &series->points[i];
-        const char *found = other->settings;
+        const char *found = other->tunables;
 
         if (strcmp(other->allocator, point->allocator) != 0 ||
             other->magazine_size != point->magazine_size)
@@ -140,7 +148,7 @@ static char *settings_that_vary(const struct series *series, const struct point 
 
     if (!stream)
         return NULL;
-    for (const char *line = point->settings; *line;) {
+    for (const char *line = point->tunables; *line;) {
         size_t length = strcspn(line, "\n") + 1;
 
         if (setting_varies(series, point, line, length)) {
@@ -177,28 +185,43 @@ static char *label_of(const struct series *series, const struct point *point, co
     return fclose(stream) == 0 ? text : NULL;
 }
 
-/* Settings shrink to those that vary only when all labels are made: they are compared till then. */
 static int points_label(struct series *series)
 {
-    char **settings = calloc(series->count, sizeof *settings);
-    int code = settings ? 0 : -ENOMEM;
+    for (size_t i = 0; i < series->count; i++) {
+        struct point *point = &series->points[i];
+        int length;
 
-    for (size_t i = 0; code == 0 && i < series->count; i++) {
-        settings[i] = settings_that_vary(series, &series->points[i]);
-        if (settings[i])
-            series->points[i].label = label_of(series, &series->points[i], settings[i]);
-        if (!series->points[i].label)
-            code = -ENOMEM;
+        point->settings = settings_that_vary(series, point);
+        if (point->settings)
+            point->label = label_of(series, point, point->settings);
+        if (!point->label)
+            return -ENOMEM;
+        length = point->magazine_size ? asprintf(&point->name, "%s size %llu", point->label,
+                                                 (unsigned long long)point->magazine_size)
+                                      : asprintf(&point->name, "%s", point->label);
+        if (length < 0)
+            return -ENOMEM;
     }
-    for (size_t i = 0; code == 0 && i < series->count; i++) {
-        free(series->points[i].settings);
-        series->points[i].settings = settings[i];
-        settings[i] = NULL;
+    return 0;
+}
+
+bool points_same_load(const struct point *a, const struct point *b)
+{
+    bool content = *a->digest && *b->digest;
+
+    return a->threads == b->threads && a->replicas == b->replicas &&
+           strcmp(content ? a->digest : a->trace, content ? b->digest : b->trace) == 0;
+}
+
+const struct point *point_first_arm(const struct series *series, const struct point *second)
+{
+    for (size_t i = 0; i < series->count; i++) {
+        const struct point *point = &series->points[i];
+
+        if (!point->second && same_combination(point, second))
+            return point;
     }
-    for (size_t i = 0; settings && i < series->count; i++)
-        free(settings[i]);
-    free(settings);
-    return code;
+    return NULL;
 }
 
 /* ---- figures ---- */
@@ -281,7 +304,8 @@ static void visit(void *context, const json_t *record)
     }
     if (!result_valid(record)) {
         reading->series->invalid++;
-        return;
+        if (!reading->with_invalid)
+            return;
     }
     point = point_find(reading->series, record);
     grown = point ? realloc(point->runs, (point->nr_runs + 1) * sizeof *grown) : NULL;
@@ -310,9 +334,11 @@ static int compare_points(const void *a, const void *b)
     return order;
 }
 
-int series_read(const char *folder, struct series *series, struct error *error)
+static int read_runs(const char *folder, bool with_invalid, struct series *series,
+                     struct error *error)
 {
-    struct reading reading = {.series = series, .last = json_object()};
+    struct reading reading = {
+        .series = series, .with_invalid = with_invalid, .last = json_object()};
     int code;
 
     *series = (struct series){0};
@@ -339,6 +365,16 @@ int series_read(const char *folder, struct series *series, struct error *error)
     }
     qsort(series->points, series->count, sizeof *series->points, compare_points);
     return 0;
+}
+
+int series_read(const char *folder, struct series *series, struct error *error)
+{
+    return read_runs(folder, false, series, error);
+}
+
+int series_read_all(const char *folder, struct series *series, struct error *error)
+{
+    return read_runs(folder, true, series, error);
 }
 
 void series_cleanup(struct series *series)

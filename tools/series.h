@@ -19,12 +19,14 @@ struct point {
     uint64_t magazine_size; /* 0: the design has none, or none was asked for */
     unsigned threads, replicas;
     char *lock, *binding;
-    char *
-        settings; /* tunables that differ between points of the design, "resize=on,color=off"; "" */
-    char *label;  /* allocator, and what of all but trace, threads and size was varied */
-    bool harness; /* no allocator: what the replay itself costs */
-    bool second;  /* the other arm of a combination that is compared with itself */
-    json_t **runs; /* records, in the order of the file */
+    char *digest;   /* of the trace; "" in old records */
+    char *tunables; /* all of them, a line each: "resize=on\n" */
+    char *settings; /* those that differ between points of the design, "resize=on,color=off"; "" */
+    char *label;    /* allocator, and what of all but trace, threads and size was varied */
+    char *name;     /* the label, and the size where there is one: "magazine size 16" */
+    bool harness;   /* no allocator: what the replay itself costs */
+    bool second;    /* the other arm of a combination that is compared with itself */
+    json_t **runs;  /* records, in the order of the file */
     size_t nr_runs;
     double peak_page_bytes;   /* largest of the runs; negative: not measured */
     struct spread throughput; /* events a second */
@@ -33,7 +35,7 @@ struct point {
 struct series {
     struct point *points; /* by trace, label, magazine size, threads, arm */
     size_t count;
-    size_t invalid, failed; /* runs left out */
+    size_t invalid, failed; /* runs left out; of series_read_all(), the invalid ones are in */
     size_t disturbed;       /* runs in it that something ran beside */
     char *machine;          /* "CPU model, topology" of the first record */
 };
@@ -43,7 +45,14 @@ struct series {
  * that was tried again is the success that came of it. -ENODATA: no valid run in it.
  */
 int series_read(const char *folder, struct series *series, struct error *error);
+/* With the runs that were marked invalid. */
+int series_read_all(const char *folder, struct series *series, struct error *error);
 void series_cleanup(struct series *series);
+
+/* Are both measured on the same trace (by content, where that is known), threads and replicas? */
+bool points_same_load(const struct point *a, const struct point *b);
+/* The point that a second arm repeats; NULL: it has no valid run. */
+const struct point *point_first_arm(const struct series *series, const struct point *second);
 
 /* A figure of one run; NAN: not measured. */
 typedef double run_figure(const json_t *run);
