@@ -290,7 +290,7 @@ int plot_layers(struct plot_writer *writer, const struct plot_trace *trace, unsi
  */
 int plot_remote_frees(struct plot_writer *writer, const struct plot_trace *trace)
 {
-    static const char *const titles[] = {"the same CPU", "another CPU", "another node"};
+    static const char *const titles[] = {"same CPU", "another CPU", "another node"};
     const struct stack *const stacks[] = {&remote};
     struct top top = {0};
     struct picture picture;
