@@ -56,9 +56,23 @@ static const struct argp argp = {
     option_table,
     parse_option,
     "DIR",
-    "Draws the sweep in DIR with gnuplot: throughput and memory over magazine size, throughput "
-    "over "
-    "threads. Pictures, data and scripts go to DIR/plots.\v"
+    "Draws the sweep in DIR with gnuplot. Pictures, their data and their scripts go to DIR/plots, "
+    "named TRACE-PICTURE, with -N-threads where they are of one number of threads:\v"
+    "  throughput-over-magazine   a curve a design\n"
+    "  memory-over-magazine       the same for the peak of pages held\n"
+    "  throughput-over-threads    with perfect scaling\n"
+    "  throughput-heat-map        over magazine size and threads, a panel a design\n"
+    "  throughput-against-memory  every design and size, and the Pareto front\n"
+    "  locks                      contended and waiting shares by class of lock\n"
+    "  layers                     allocations and frees by the deepest layer they touched\n"
+    "  remote-frees               on another CPU, or node, than the allocation\n"
+    "  latency                    cumulative distributions, a curve a design\n"
+    "  latency-by-layer           the same, a panel a design\n"
+    "  ledger-DESIGN              where the memory is, over time\n"
+    "  fragmentation              pages held over bytes that are live, over time\n"
+    "  overview                   all of it small; wants python3 with matplotlib\n\n"
+    "Pictures with room for one magazine size of a design show its fastest with the most threads. "
+    "What is not there to be drawn is said on standard error.\n\n"
     "Example:\n"
     "  slablab sweep hackbench.slt --magazine-size 2..62 -t 1,2 -o out && slablab plot out\n\n"
     "To change a picture, edit its .gp or .dat in DIR/plots and run gnuplot there.",
@@ -108,26 +122,46 @@ static int scripts_find(char **folder, struct error *error)
     return code;
 }
 
-/* Runs the picture's script in the plots folder. */
-static int picture_draw(const char *plots, const char *name, struct error *error)
+/* How a script ends for want of what it stands on (overview.py), which is no failure. */
+#define SCRIPT_UNSUPPORTED 3
+
+static void say_not_drawn(const char *name, const char *reason)
 {
+    fprintf(stderr, "not drawn: %s: %s\n", name, reason);
+}
+
+/* Runs the picture's script in the plots folder. */
+static int picture_draw(const char *plots, const char *format, const struct plot_entry *entry,
+                        struct error *error)
+{
+    const char *interpreter = entry->python ? "python3" : "gnuplot";
     struct child_result result;
     char *script;
     int code;
 
-    if (asprintf(&script, "%s.gp", name) < 0)
+    if (asprintf(&script, "%s.%s", entry->name, entry->python ? "py" : "gp") < 0)
         return error_set(error, ENOMEM, "no memory for a path");
 
-    char *argv[] = {"env", "-C", (char *)plots, "gnuplot", script, NULL};
+    char *argv[] = {"env", "-C", (char *)plots, (char *)interpreter, script, NULL};
 
     code = child_run("/usr/bin/env", argv, &result, error);
-    free(script);
-    if (code)
+    command_progress_clear();
+    if (code) {
+        free(script);
         return code;
-    if (result.status == 127)
+    }
+    if (result.status == 0) {
+        printf("%s/%s.%s\n", plots, entry->name, format);
+    } else if (entry->python && (result.status == SCRIPT_UNSUPPORTED || result.status == 127)) {
+        result.messages[strcspn(result.messages, "\n")] = '\0';
+        say_not_drawn(entry->name,
+                      result.status == 127 ? "python3 is not installed" : result.messages);
+    } else if (result.status == 127) {
         code = error_set(error, EIO, "gnuplot is not installed (`make deps` installs it)");
-    else if (result.status != 0)
-        code = error_set(error, EIO, "gnuplot %s/%s.gp: %s", plots, name, result.messages);
+    } else {
+        code = error_set(error, EIO, "%s %s/%s: %s", interpreter, plots, script, result.messages);
+    }
+    free(script);
     child_result_cleanup(&result);
     return code;
 }
@@ -136,17 +170,24 @@ static int pictures_draw(const struct series *series, const char *scripts, const
                          const struct arguments *arguments, struct error *error)
 {
     struct plot_list list = {0};
-    int code = plot_data_write(series, scripts, plots, arguments->format, &list, error);
+    int code =
+        plot_data_write(series, arguments->folder, scripts, plots, arguments->format, &list, error);
 
     for (size_t i = 0; code == 0 && i < list.count; i++) {
-        command_progress("[%zu/%zu] %s", i + 1, list.count, list.names[i]);
-        code = picture_draw(plots, list.names[i], error);
-        if (code == 0) {
-            command_progress_clear();
-            printf("%s/%s.%s\n", plots, list.names[i], arguments->format);
-        }
+        const struct plot_entry *entry = &list.entries[i];
+
+        command_progress("[%zu/%zu] %s", i + 1, list.count, entry->name);
+        if (!entry->missing)
+            code = picture_draw(plots, arguments->format, entry, error);
     }
     command_progress_clear();
+    for (size_t i = 0; code == 0 && i < list.count; i++) {
+        if (list.entries[i].missing)
+            say_not_drawn(list.entries[i].name, list.entries[i].missing);
+    }
+    if (code == 0 && list.sides_missing)
+        fprintf(stderr, "%zu runs without their side file, the first: %s\n", list.sides_missing,
+                list.side_missing);
     plot_list_cleanup(&list);
     return code;
 }

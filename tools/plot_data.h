@@ -1,23 +1,38 @@
 /* SPDX-License-Identifier: MIT */
-/* What gnuplot reads: for each picture a data file and a script that needs nothing else. */
+/*
+ * What gnuplot and Python read: for each picture a data file and a script that needs nothing else
+ * but the common style.
+ */
 #ifndef SLABLAB_TOOLS_PLOT_DATA_H
 #define SLABLAB_TOOLS_PLOT_DATA_H
 
 #include "tools/series.h"
 
+#include <stdbool.h>
+
 struct error;
 
+struct plot_entry {
+    char *name;    /* of the picture, without ending */
+    bool python;   /* its script ends in .py, and wants matplotlib */
+    char *missing; /* why there is nothing to draw; NULL: there is */
+};
+
 struct plot_list {
-    char **names; /* of pictures, without ending */
+    struct plot_entry *entries; /* in the order of the pictures */
     size_t count;
+    size_t sides_missing; /* runs that recorded a side file, which cannot be read */
+    char *side_missing;   /* the first of them, and what is wrong with it */
 };
 
 /*
- * Writes NAME.dat and NAME.gp into the folder `plots` for every picture that the series has data
- * for; `scripts` is where the templates are. The same series gives the same bytes.
+ * Writes NAME.dat and NAME.gp (.py) into the folder `plots` for every picture that the series, read
+ * from `folder`, has data for; `scripts` is where the templates are. The same series gives the same
+ * bytes. -ENODATA: for none.
  */
-int plot_data_write(const struct series *series, const char *scripts, const char *plots,
-                    const char *format, struct plot_list *list, struct error *error);
+int plot_data_write(const struct series *series, const char *folder, const char *scripts,
+                    const char *plots, const char *format, struct plot_list *list,
+                    struct error *error);
 void plot_list_cleanup(struct plot_list *list);
 
 #endif

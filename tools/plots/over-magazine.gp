@@ -2,18 +2,22 @@
 # Data: one block (index) a design, its name in the first line; columns magazine, median, min, max.
 # Wants: data_file, title_text, caption_text, y_text, styles (a line type a block), and what style.gp
 # wants. The scale is logarithmic: designs differ tenfold.
-load style_file
+load "style.gp"
 set xlabel "magazine size (objects per CPU array)"
 set ylabel y_text . ", log scale"
 set logscale x 2
-set logscale y
+stats data_file using 3 nooutput # before there are ranges: it would heed them
+blocks = STATS_blocks
+y_low = STATS_min
+stats data_file using 4 nooutput
+y_high = STATS_max
+points = STATS_records
+eval log_y
 set xrange [*:*] noextend
 set offsets graph 0.02, graph 0.02, 0, 0
-stats data_file using 1 nooutput
-blocks = STATS_blocks
 style(i) = int(word(styles, i + 1))
 # Bars first, so that points lie on them.
-if (STATS_records <= 12 * blocks) {
+if (points <= 12 * blocks) {
     # Few sizes: a tick for each of them.
     plot for [i=0:blocks-1] data_file index i using 1:2:3:4 \
              with yerrorbars linetype style(i) linewidth 1 dashtype 1 pointsize 0 notitle, \

@@ -1,22 +1,27 @@
-# Throughput over threads, a curve a design (at its largest size); the dotted grey line is perfect
+# Throughput over threads, a curve a design (at its fastest size); the broad grey line is perfect
 # scaling of the design that is best on the fewest threads.
 # Data: one block (index) a curve, its name in the first line; columns threads, median, min, max.
 # Wants: data_file, title_text, caption_text, y_text, styles (a line type a block), ideal (per
 # thread), and what style.gp wants.
-load style_file
+load "style.gp"
 set xlabel "threads (one a CPU)"
 set ylabel y_text . ", log scale"
-set logscale y
 stats data_file using 1 nooutput
 blocks = STATS_blocks
 x_min = STATS_min
 x_max = STATS_max
 set xrange [x_min - 0.25:x_max + 0.25]
+stats data_file using 3 nooutput
+y_low = STATS_min
+stats data_file using 4 nooutput
+y_high = STATS_max > ideal * x_max ? STATS_max : ideal * x_max
+eval log_y
 set xtics 1
 if (x_max > 16) { set xtics autofreq }
 style(i) = int(word(styles, i + 1))
 # Bars first, so that points lie on them.
-plot ideal * x with lines linecolor rgb "#bbbbbb" linewidth 1.5 dashtype 3 \
+set samples 400
+plot (x < x_min || x > x_max ? NaN : ideal * x) with lines linecolor rgb "#bbbbbb" linewidth 4 dashtype 1 \
          title "perfect scaling of the best", \
      for [i=0:blocks-1] data_file index i using 1:2:3:4 \
          with yerrorbars linetype style(i) linewidth 1 dashtype 1 pointsize 0 notitle, \

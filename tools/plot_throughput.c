@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/* Throughput and memory over what a sweep varies: magazine size, threads, both. */
+#include "tools/plot_writer.h"
+
+#include <string.h>
+
+/* What a picture's y axis has. */
+struct quantity {
+    const char *name; /* in the picture's */
+    const char *title;
+    const char *title_unit;
+    const char *y_text;
+    run_figure *figure;
+    double unit;
+    bool of_harness; /* its throughput is a bound worth seeing, its memory says nothing */
+    bool most_wanted;
+};
+
+static const struct quantity throughput = {"throughput",
+                                           "Throughput over magazine size",
+                                           "million/s",
+                                           "million events a second",
+                                           figure_throughput,
+                                           1e6,
+                                           true,
+                                           true};
+static const struct quantity memory = {"memory",
+                                       "Memory over magazine size",
+                                       "MiB",
+                                       "most pages held at once (MiB)",
+                                       figure_peak_bytes,
+                                       1 << 20,
+                                       false,
+                                       false};
+
+/* The design that has most of what is wanted. */
+struct leader {
+    const struct point *point;
+    double value;
+};
+
+static void leader_try(struct leader *leader, const struct quantity *quantity,
+                       const struct point *point, double value)
+{
+    if (point->harness)
+        return;
+    if (!leader->point || (quantity->most_wanted ? value > leader->value : value < leader->value))
+        *leader = (struct leader){point, value};
+}
+
+static bool value_of(const struct plot_writer *writer, const struct quantity *quantity,
+                     const struct point *point, struct plot_figure *value)
+{
+    if ((point->harness && !quantity->of_harness) ||
+        !plot_figure_of(writer, point, quantity->figure, value))
+        return false;
+    value->median /= quantity->unit;
+    value->low /= quantity->unit;
+    value->high /= quantity->unit;
+    return true;
+}
+
+static void row_write(FILE *stream, double x, const struct plot_figure *value)
+{
+    fprintf(stream, "%g %.6g %.6g %.6g\n", x, value->median, value->low, value->high);
+}
+
+/* ---- over magazine size ---- */
+
+/* Of all points of the trace with that many threads (0: any); false: fewer than two sizes. */
+static bool magazine_range(const struct plot_trace *trace, unsigned threads, uint64_t *smallest,
+                           uint64_t *largest)
+{
+    *smallest = UINT64_MAX;
+    *largest = 0;
+    for (size_t i = 0; i < trace->count; i++) {
+        uint64_t size = trace->points[i]->magazine_size;
+
+        if (size == 0 || (threads && trace->points[i]->threads != threads))
+            continue;
+        *smallest = size < *smallest ? size : *smallest;
+        *largest = size > *largest ? size : *largest;
+    }
+    return *smallest < *largest;
+}
+
+/* A design without magazines becomes a level line. */
+static struct leader over_magazine_rows(struct picture *picture, const struct quantity *quantity,
+                                        uint64_t smallest, uint64_t largest)
+{
+    struct leader leader = {0};
+    const struct point *before = NULL, *point;
+    struct plot_figure value;
+
+    for (size_t i = 0; (point = plot_next(picture->trace, picture->threads, &i));) {
+        if (!value_of(picture->writer, quantity, point, &value))
+            continue;
+        if (!before || !plot_same_design(before, point))
+            picture_curve(picture, point, false);
+        before = point;
+        leader_try(&leader, quantity, point, value.median);
+        row_write(picture->data, (double)(point->magazine_size ? point->magazine_size : smallest),
+                  &value);
+        if (point->magazine_size == 0)
+            row_write(picture->data, (double)largest, &value);
+    }
+    return leader;
+}
+
+static int over_magazine_picture(struct plot_writer *writer, const struct plot_trace *trace,
+                                 unsigned threads, const struct quantity *quantity)
+{
+    struct picture picture;
+    uint64_t smallest, largest;
+    struct leader leader;
+    char kind[64], title[512], name[256];
+    int code;
+
+    snprintf(kind, sizeof kind, "%s-over-magazine", quantity->name);
+    code = picture_open(writer, trace, kind, threads, &picture);
+    if (code)
+        return code;
+    if (!magazine_range(trace, threads, &smallest, &largest))
+        return picture_leave(&picture, "no two magazine sizes");
+    leader = over_magazine_rows(&picture, quantity, smallest, largest);
+    if (!leader.point)
+        return picture_leave(&picture, "not measured of any design");
+    plot_curve_name(leader.point, true, name, sizeof name);
+    snprintf(title, sizeof title, "%s, %u thread%s: %s has the %s, %.3g %s", quantity->title,
+             threads, threads == 1 ? "" : "s", name,
+             quantity->most_wanted ? "highest median" : "lowest peak", leader.value,
+             quantity->title_unit);
+    picture_set(&picture, "y_text = '%s'", quantity->y_text);
+    return picture_commit(&picture, "over-magazine.gp", title, plot_interval_text);
+}
+
+int plot_over_magazine(struct plot_writer *writer, const struct plot_trace *trace, unsigned threads)
+{
+    int code = over_magazine_picture(writer, trace, threads, &throughput);
+
+    return code ? code : over_magazine_picture(writer, trace, threads, &memory);
+}
+
+/* ---- over threads ---- */
+
+/* Of the design that is best with the fewest threads, a thread; 0: no design ran with those. */
+static double ideal_of(const struct plot_trace *trace)
+{
+    const struct point *point;
+    double best = 0;
+
+    for (size_t i = 0; (point = plot_next(trace, trace->threads[0], &i));) {
+        double value = point->throughput.median * 1e-6 / point->threads;
+
+        if (!point->harness && plot_stands_for_design(trace, point) && value > best)
+            best = value;
+    }
+    return best;
+}
+
+/* How many times as much a design does with the most threads as with the fewest; 0: not run. */
+static double gain_of(const struct plot_trace *trace, const struct point *most)
+{
+    const struct point *point;
+
+    for (size_t i = 0; (point = plot_next(trace, trace->threads[0], &i));) {
+        if (plot_same_design(point, most) && point->magazine_size == most->magazine_size &&
+            point->throughput.median > 0)
+            return most->throughput.median / point->throughput.median;
+    }
+    return 0;
+}
+
+static void over_threads_title(const struct plot_trace *trace, char *title, size_t size)
+{
+    unsigned few = trace->threads[0], many = trace->threads[trace->nr_threads - 1];
+    const struct point *best = NULL, *worst = NULL, *point;
+    double highest = 0, lowest = 0;
+
+    for (size_t i = 0; (point = plot_next(trace, many, &i));) {
+        double gain = gain_of(trace, point);
+
+        if (point->harness || !plot_stands_for_design(trace, point) || gain <= 0)
+            continue;
+        if (!best || gain > highest)
+            best = point, highest = gain;
+        if (!worst || gain < lowest)
+            worst = point, lowest = gain;
+    }
+    if (best && best != worst)
+        snprintf(title, size,
+                 "Throughput from %u to %u threads: %s scales best (%.2f times), %s worst (%.2f)",
+                 few, many, best->label, highest, worst->label, lowest);
+    else if (best)
+        snprintf(title, size, "Throughput from %u to %u threads: %s does %.2f times as much", few,
+                 many, best->label, highest);
+    else
+        snprintf(title, size, "Throughput over threads");
+}
+
+int plot_over_threads(struct plot_writer *writer, const struct plot_trace *trace)
+{
+    const struct point *before = NULL, *point;
+    struct plot_figure value;
+    struct picture picture;
+    char title[768];
+    int code = picture_open(writer, trace, "throughput-over-threads", 0, &picture);
+
+    if (code)
+        return code;
+    if (trace->nr_threads < 2)
+        return picture_leave(&picture, "only one number of threads");
+    for (size_t i = 0; (point = plot_next(trace, 0, &i));) {
+        if (!plot_stands_for_design(trace, point) || !value_of(writer, &throughput, point, &value))
+            continue;
+        if (!before || !plot_same_design(before, point))
+            picture_curve(&picture, point, true);
+        before = point;
+        row_write(picture.data, point->threads, &value);
+    }
+    over_threads_title(trace, title, sizeof title);
+    picture_set(&picture, "y_text = '%s'\nideal = %.6g", throughput.y_text, ideal_of(trace));
+    return picture_commit(
+        &picture, "over-threads.gp", title,
+        "each design at its fastest size, in brackets; bars from the lowest to the highest run");
+}
+
+/* ---- over both ---- */
+
+static bool varies_both(const struct plot_trace *trace, const struct point *point)
+{
+    bool sizes = false, threads = false;
+
+    for (size_t i = 0; i < trace->count; i++) {
+        const struct point *other = trace->points[i];
+
+        if (!plot_same_design(other, point) || other->magazine_size == 0)
+            continue;
+        sizes |= other->magazine_size != point->magazine_size;
+        threads |= other->threads != point->threads;
+    }
+    return point->magazine_size && sizes && threads;
+}
+
+int plot_heat_map(struct plot_writer *writer, const struct plot_trace *trace)
+{
+    const struct point *before = NULL, *point;
+    struct leader leader = {0};
+    struct plot_figure value;
+    struct picture picture;
+    char title[512], name[256];
+    int code = picture_open(writer, trace, "throughput-heat-map", 0, &picture);
+
+    if (code)
+        return code;
+    for (size_t i = 0; (point = plot_next(trace, 0, &i));) {
+        if (!varies_both(trace, point) || !value_of(writer, &throughput, point, &value))
+            continue;
+        if (!before || !plot_same_design(before, point))
+            picture_curve(&picture, point, false);
+        before = point;
+        leader_try(&leader, &throughput, point, value.median);
+        fprintf(picture.data, "%llu %u %.6g\n", (unsigned long long)point->magazine_size,
+                point->threads, value.median);
+    }
+    if (!leader.point)
+        return picture_leave(&picture,
+                             "no design with two magazine sizes and two numbers of threads");
+    plot_curve_name(leader.point, true, name, sizeof name);
+    snprintf(title, sizeof title,
+             "Throughput over magazine size and threads: %s with %u thread%s has the most, %.3g "
+             "million/s",
+             name, leader.point->threads, leader.point->threads == 1 ? "" : "s", leader.value);
+    picture_set(&picture, "panels = %zu", picture.blocks);
+    return picture_commit(&picture, "heat-map.gp", title,
+                          "medians, in million events a second; one scale of colors for all");
+}
