@@ -239,6 +239,8 @@ static void a_size_is_recommended_as_far_as_it_is_shown(void **state)
     static const struct combination flat[] = {{"magazine", 2, 1, 1e6, 10000, NULL},
                                               {"magazine", 4, 1, 1e6, 20000, NULL},
                                               {"magazine", 8, 1, 1e6, 30000, NULL}};
+    static const struct combination both[] = {{"magazine", 2, 1, 1e6, 20000, NULL},
+                                              {"magazine", 4, 1, 2e6, 10000, NULL}};
     json_t *result;
 
     (void)state;
@@ -260,6 +262,9 @@ static void a_size_is_recommended_as_far_as_it_is_shown(void **state)
     cli_run("compare --pareto @/flat");
     assert_non_null(strstr(cli_last.output, "no size is shown to be better"));
     assert_non_null(strstr(cli_last.output, "size 2 holds least resting memory"));
+    sweep_write("both", both, 2, 10, 0.01, 16);
+    cli_run("compare --pareto @/both");
+    assert_non_null(strstr(cli_last.output, "it is the fastest and holds least resting memory"));
     sweep_write("short", sizes, 7, 3, 0.002, 12);
     cli_run("compare --pareto @/short");
     assert_non_null(strstr(cli_last.output, "no size is shown to be better: 3 runs"));

@@ -68,7 +68,9 @@ static void beyond_print(const struct pareto *pareto, const struct pareto_curve 
                          size_t taken, FILE *stream)
 {
     if (taken == curve->fastest) {
-        fprintf(stream, "; less memory is shown to cost throughput");
+        fprintf(stream,
+                taken == 0 ? " and holds least %s" : "; less %s is shown to cost throughput",
+                memory_words(pareto));
     } else if (is_slower(curve, taken)) {
         fprintf(stream, "; the fastest gains %.1f%% more for the rest",
                 100 * (1 / curve->points[taken].difference.ratio - 1));
