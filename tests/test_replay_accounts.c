@@ -382,6 +382,40 @@ static void caches_that_come_and_go_are_accounted_for(void **state)
     each_design(design_accounts_for_passing_caches);
 }
 
+/* One CPU, whose magazines suffice: what a cache's making and end take is no operation's layer. */
+static void what_a_cache_touches_as_it_comes_and_goes_is_nobodys_layer(void **state)
+{
+    struct run_config config = warm("magazine", 1, 4);
+    struct trace_fixture fixture;
+    struct run_report report;
+    const struct replay_result *result = &report.replay;
+    uint32_t cache;
+
+    (void)state;
+    trace_fixture_begin(&fixture, 1);
+    cache = trace_fixture_cache(&fixture, "passing", 100);
+    trace_fixture_alloc(&fixture, 0, 0);
+    trace_fixture_create(&fixture, 0, cache);
+    trace_fixture_alloc(&fixture, 0, 1);
+    trace_fixture_alloc_from(&fixture, 0, 2, cache, 100);
+    trace_fixture_alloc(&fixture, 0, 3);
+    trace_fixture_free(&fixture, 0, 2);
+    trace_fixture_destroy(&fixture, 0, cache);
+    trace_fixture_free(&fixture, 0, 0);
+    trace_fixture_free(&fixture, 0, 1);
+    trace_fixture_free(&fixture, 0, 3);
+    trace_fixture_end(&fixture);
+    run_recorded(&fixture, config, NULL, &report);
+    for (size_t i = 0; i < result->nr_caches; i++) {
+        if (strcmp(result->caches[i].name, "objects") != 0)
+            continue;
+        assert_int_equal(result->caches[i].layers[REPLAY_ALLOC][LAYER_CPU], 3);
+        assert_int_equal(result->caches[i].layers[REPLAY_FREE][LAYER_CPU], 3);
+    }
+    run_report_cleanup(&report);
+    trace_fixture_remove(&fixture);
+}
+
 /* ---- samples ---- */
 
 /* What caches had when most was live is that sample's, divided. */
@@ -429,6 +463,7 @@ int main(void)
         cmocka_unit_test(who_is_no_design_of_ours_has_no_layers),
         cmocka_unit_test(what_failed_is_in_no_layer_and_in_no_ledger),
         cmocka_unit_test(caches_that_come_and_go_are_accounted_for),
+        cmocka_unit_test(what_a_cache_touches_as_it_comes_and_goes_is_nobodys_layer),
         cmocka_unit_test(of_the_moment_with_most_live_each_cache_knows_its_part),
     };
 

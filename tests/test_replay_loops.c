@@ -459,6 +459,8 @@ static void design_finds_the_same_again(const char *design)
         if (first.replay.account) /* null has none */
             assert_same_account(first.replay.account, again.replay.account);
         assert_memory_equal(first.replay.layers, again.replay.layers, sizeof first.replay.layers);
+        for (unsigned j = 0; j < REPLAY_OPS * LAYERS; j++)
+            assert_int_equal(first.replay.latency[j].count, again.replay.latency[j].count);
         assert_same_samples(&first.replay, &again.replay);
         assert_same_caches(&first.replay, &again.replay);
         assert_int_equal(first.replay.failed_allocs, again.replay.failed_allocs);
