@@ -4,19 +4,21 @@
 
 #include <string.h>
 
-const char plot_interval_text[] = "points are medians, bars from the lowest to the highest run";
+const char plot_interval_text[] =
+    "points are medians, bars their 95% intervals (of fewer than 5 runs: least to most)";
 
 bool plot_figure_of(const struct plot_writer *writer, const struct point *point, run_figure *figure,
                     struct plot_figure *result)
 {
     size_t count = point_figures(point, figure, writer->values);
-    struct spread spread;
+    struct interval interval;
 
     if (count == 0)
         return false;
-    spread = spread_of(writer->values, count);
-    *result = (struct plot_figure){
-        .median = spread.median, .low = spread.minimum, .high = spread.maximum};
+    interval = median_interval(writer->values, count, 1);
+    *result = (struct plot_figure){.median = spread_of(writer->values, count).median,
+                                   .low = interval.low,
+                                   .high = interval.high};
     return true;
 }
 

@@ -220,9 +220,8 @@ int plot_over_threads(struct plot_writer *writer, const struct plot_trace *trace
     }
     over_threads_title(trace, title, sizeof title);
     picture_set(&picture, "y_text = '%s'\nideal = %.6g", throughput.y_text, ideal_of(trace));
-    return picture_commit(
-        &picture, "over-threads.gp", title,
-        "each design at its fastest size, in brackets; bars from the lowest to the highest run");
+    return picture_commit(&picture, "over-threads.gp", title,
+                          "each design at its fastest size, in brackets; bars are 95% intervals");
 }
 
 /* ---- over both ---- */
