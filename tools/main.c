@@ -19,6 +19,7 @@ static const struct command commands[] = {
     {"sweep", "many replays over lists of options, into a folder", cmd_sweep},
     {"compare", "what a sweep shows, and what two show: differences beyond noise", cmd_compare},
     {"plot", "pictures of a sweep", cmd_plot},
+    {"report", "a sweep as one page: findings, tables, pictures, provenance", cmd_report},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* The page that `slablab report` makes of a sweep. */
+#include "tests/cli.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define SWEEP                                                                                      \
+    "sweep " HACKBENCH " -a magazine,x15,null --magazine-size 4,16 -t 1 --events 20000 --loops 1 " \
+    "-n 5 -o @/out"
+
+static int sweep(void **state)
+{
+    int code = cli_set_up(state);
+
+    if (code)
+        return code;
+    cli_run(SWEEP);
+    return cli_last.status;
+}
+
+static char *page_of(const char *arguments, const char *name)
+{
+    char command[256], path[192];
+
+    snprintf(command, sizeof command, "report @/out %s -o @/%s", arguments, name);
+    cli_run(command);
+    assert_status(0);
+    snprintf(path, sizeof path, "%s/%s", cli_folder, name);
+    return cli_read_file(path);
+}
+
+static unsigned occurrences(const char *text, const char *words)
+{
+    unsigned count = 0;
+
+    for (; (text = strstr(text, words)); text += strlen(words))
+        count++;
+    return count;
+}
+
+static void a_page_needs_nothing_but_itself(void **state)
+{
+    char *page = page_of("", "page.html");
+    char path[192];
+
+    (void)state;
+    assert_memory_equal(page, "<!DOCTYPE html>", 15);
+    assert_non_null(strstr(page, "</html>"));
+    snprintf(path, sizeof path, "%s/out/plots", cli_folder);
+    assert_int_equal(occurrences(page, "<img "), occurrences(page, "src=\"data:image/svg+xml,"));
+    assert_true(occurrences(page, "<img ") > 4);
+    assert_int_equal(occurrences(page, "<img "),
+                     occurrences(page, "%3C%2Fsvg%3E") + occurrences(page, "%3C/svg%3E"));
+    assert_int_equal(occurrences(page, "src=\"http"), 0);
+    assert_int_equal(occurrences(page, "href=\""), 0);
+    assert_int_equal(occurrences(page, "<script"), 0);
+    free(page);
+}
+
+static void findings_come_first_and_the_command_last(void **state)
+{
+    static const char *const parts[] = {"<h2>Findings</h2>",
+                                        "has the best median",
+                                        "<h2>Tables</h2>",
+                                        "Noise floor",
+                                        "<h2>Pictures</h2>",
+                                        "<h2>Where it was run</h2>",
+                                        "topology",
+                                        "<h2>How to run it again</h2>",
+                                        "slablab sweep " HACKBENCH,
+                                        "-n 5"};
+    char *page = page_of("", "ordered.html");
+    const char *at = page;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        at = strstr(at, parts[i]);
+        if (!at)
+            fail_msg("'%s' is not there, or not in its place", parts[i]);
+    }
+    free(page);
+}
+
+static void markdown_links_to_the_pictures(void **state)
+{
+    char *page = page_of("--format md", "page.md");
+
+    (void)state;
+    assert_memory_equal(page, "# ", 2);
+    assert_non_null(strstr(page, "## Findings"));
+    assert_non_null(strstr(page, "/plots/hackbench-throughput-over-magazine-1-threads.svg)"));
+    assert_int_equal(occurrences(page, "<img"), 0);
+    free(page);
+}
+
+static void the_same_sweep_makes_the_same_page(void **state)
+{
+    char *first = page_of("", "one.html"), *again = page_of("", "two.html");
+
+    (void)state;
+    assert_string_equal(first, again);
+    free(first);
+    free(again);
+}
+
+static void what_is_no_sweep_is_refused(void **state)
+{
+    (void)state;
+    cli_run("report @/nowhere -o @/x.html");
+    assert_refused("nowhere");
+    cli_run("report @/out");
+    assert_refused("where to?");
+    cli_run("report @/out -o @/x.html --format pdf");
+    assert_refused("expected html or md");
+    cli_run("report @/out -o @/no/such/folder/x.html");
+    assert_refused("/no/such/folder/x.html");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_page_needs_nothing_but_itself),
+        cmocka_unit_test(findings_come_first_and_the_command_last),
+        cmocka_unit_test(markdown_links_to_the_pictures),
+        cmocka_unit_test(the_same_sweep_makes_the_same_page),
+        cmocka_unit_test(what_is_no_sweep_is_refused),
+    };
+
+    return cmocka_run_group_tests_name("report", tests, sweep, cli_tear_down);
+}

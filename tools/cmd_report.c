@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * slablab report: a sweep as one page. Findings in words first, then tables, pictures, where it was
+ * run, and the command that runs it again.
+ */
+#include "sim/error.h"
+#include "tools/child.h"
+#include "tools/command.h"
+#include "tools/compare.h"
+#include "tools/list_option.h"
+#include "tools/pareto.h"
+#include "tools/record.h"
+#include "tools/report_page.h"
+#include "tools/sweep_file.h"
+#include "traces/outfile.h"
+
+#include <argp.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct arguments {
+    const char *folder;
+    const char *output;
+    bool markdown;
+};
+
+static const struct argp_option option_table[] = {
+    {"output", 'o', "FILE", 0, "where to (- is standard output)", 0},
+    {"format", 'f', "html|md", 0, "one page that needs nothing but itself (default), or Markdown",
+     0},
+    {0}};
+
+static error_t parse_option(int key, char *text, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+
+    switch (key) {
+    case 'o':
+        arguments->output = text;
+        return 0;
+    case 'f':
+        if (strcmp(text, "html") != 0 && strcmp(text, "md") != 0)
+            argp_error(state, "--format: '%s': expected html or md", text);
+        arguments->markdown = strcmp(text, "md") == 0;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (arguments->folder)
+            argp_error(state, "more than one sweep: '%s' and '%s'", arguments->folder, text);
+        arguments->folder = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (!arguments->folder)
+            argp_error(state, "which sweep? Name its folder");
+        if (!arguments->output)
+            argp_error(state, "where to? Name a file with -o FILE");
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp argp = {
+    option_table,
+    parse_option,
+    "DIR -o REPORT.html",
+    "Makes one page of a sweep: findings in words, tables, pictures (drawn if they are not there "
+    "yet), where it was run, and how to run it again.\v"
+    "Examples:\n"
+    "  slablab report out -o out.html\n"
+    "  slablab report out --format md -o out.md\n\n"
+    "The HTML page holds its pictures and loads nothing. Markdown links to those in DIR/plots.",
+    NULL,
+    NULL,
+    NULL};
+
+/* What the parts of the page are made of. */
+struct report {
+    const struct report_page *page;
+    const char *folder;
+    struct series series;
+    struct comparison throughput, memory;
+    struct pareto pareto;
+    json_t *sweep; /* sweep.json; NULL: there is none */
+};
+
+/* ---- findings ---- */
+
+/* Of the pairs of a load from `first` on, the best of one label; NULL: none of it. */
+static const struct pairing *best_of(const struct comparison *comparison, size_t first,
+                                     const char *label)
+{
+    const struct pairing *best = NULL;
+
+    for (size_t i = first;
+         i < comparison->count && pairs_same_load(&comparison->pairs[i], &comparison->pairs[first]);
+         i++) {
+        const struct pairing *pair = &comparison->pairs[i];
+
+        if (strcmp(pair->other->label, label) == 0 && pair->other_measured.count &&
+            (!best || pair->other_measured.spread.median > best->other_measured.spread.median))
+            best = pair;
+    }
+    return best;
+}
+
+/* "hackbench.slt, 2 threads: magazine size 62 is the fastest, ...; against it ..." */
+static char *load_finding(const struct comparison *comparison, size_t first, size_t *next)
+{
+    const struct pairing *base = NULL;
+    char *text = NULL;
+    size_t size = 0, i;
+    FILE *stream = open_memstream(&text, &size);
+
+    if (!stream)
+        return NULL;
+    for (i = first;
+         i < comparison->count && pairs_same_load(&comparison->pairs[i], &comparison->pairs[first]);
+         i++) {
+        if (comparison->pairs[i].base == comparison->pairs[i].other)
+            base = &comparison->pairs[i];
+    }
+    *next = i;
+    load_print(comparison->pairs[first].other, stream);
+    if (base)
+        fprintf(stream, ": %s has the best median, %.1f M events/s (%.1f to %.1f)",
+                base->other->name, base->other_measured.spread.median * 1e-6,
+                base->other_measured.interval.low * 1e-6,
+                base->other_measured.interval.high * 1e-6);
+    for (i = first; base && i < *next; i++) {
+        const struct pairing *pair = &comparison->pairs[i];
+        char words[160];
+
+        if (strcmp(pair->other->label, base->other->label) == 0 ||
+            best_of(comparison, first, pair->other->label) != pair)
+            continue;
+        difference_words(&pair->difference, comparison->figure, words, sizeof words);
+        fprintf(stream, "; %s: %s", pair->other->name, words);
+    }
+    fprintf(stream, ".");
+    return fclose(stream) == 0 ? text : NULL;
+}
+
+static void advice_item(const struct report *report, const struct pareto_curve *curve)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = curve->label ? open_memstream(&text, &size) : NULL;
+
+    if (!stream)
+        return; /* all designs together: their front is in the table */
+    load_print(curve->load, stream);
+    fprintf(stream, ", %s: ", curve->label);
+    pareto_advice(&report->pareto, curve, stream);
+    if (fclose(stream) == 0)
+        page_item(report->page, text);
+    free(text);
+}
+
+static void findings_print(const struct report *report)
+{
+    page_heading(report->page, "Findings");
+    page_list(report->page, true);
+    for (size_t i = 0; i < report->throughput.count;) {
+        char *text = load_finding(&report->throughput, i, &i);
+
+        if (text)
+            page_item(report->page, text);
+        free(text);
+    }
+    for (size_t i = 0; i < report->pareto.count; i++)
+        advice_item(report, &report->pareto.curves[i]);
+    page_list(report->page, false);
+}
+
+/* ---- tables ---- */
+
+static void comparison_table(const struct report *report, const struct comparison *comparison)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+
+    if (!stream)
+        return;
+    comparison_print(comparison, stream);
+    if (fclose(stream) == 0)
+        page_preformatted(report->page, text);
+    free(text);
+}
+
+static void pareto_table(const struct report *report)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = report->pareto.count ? open_memstream(&text, &size) : NULL;
+
+    if (!stream)
+        return;
+    pareto_print(&report->pareto, stream);
+    if (fclose(stream) == 0)
+        page_preformatted(report->page, text);
+    free(text);
+}
+
+static void scaling_table(const struct report *report)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+
+    if (!stream)
+        return;
+    if (scaling_print(&report->series, stream) && fflush(stream) == 0)
+        page_preformatted(report->page, text);
+    fclose(stream);
+    free(text);
+}
+
+/* ---- pictures ---- */
+
+static int is_svg(const struct dirent *entry)
+{
+    size_t length = strlen(entry->d_name);
+
+    return length > 4 && strcmp(entry->d_name + length - 4, ".svg") == 0;
+}
+
+/* What a reader wants first; the rest after these, by name. */
+static size_t picture_rank(const char *name)
+{
+    static const char *const first[] = {"-throughput-over-magazine",
+                                        "-throughput-against-memory",
+                                        "-throughput",
+                                        "-memory",
+                                        "-locks",
+                                        "-layers",
+                                        "-latency",
+                                        "-ledger"};
+    size_t rank = 0;
+
+    while (rank < sizeof first / sizeof first[0] && !strstr(name, first[rank]))
+        rank++;
+    return rank;
+}
+
+/* Traces stay together: names begin with theirs. */
+static int picture_order(const struct dirent **a, const struct dirent **b)
+{
+    const char *x = (*a)->d_name, *y = (*b)->d_name;
+    size_t length = strcspn(x, "-") < strcspn(y, "-") ? strcspn(x, "-") : strcspn(y, "-");
+    int order = strncmp(x, y, length + 1);
+
+    if (order == 0)
+        order = (picture_rank(x) > picture_rank(y)) - (picture_rank(x) < picture_rank(y));
+    return order ? order : strcmp(x, y);
+}
+
+/* Draws those of the folder; what cannot be drawn is said by whom it is drawn by. */
+static int pictures_draw(const char *folder, struct error *error)
+{
+    char *const argv[] = {"slablab", "plot", "--format=svg", "--", (char *)folder, NULL};
+    struct child_result result;
+    int code = child_run("/proc/self/exe", argv, &result, error);
+
+    if (code)
+        return code;
+    if (result.status != 0)
+        code = error_set(error, EIO, "the pictures could not be drawn: %s", result.messages);
+    child_result_cleanup(&result);
+    return code;
+}
+
+static int pictures_print(const struct report *report, struct error *error)
+{
+    struct dirent **entries = NULL;
+    char *plots;
+    int count, code = 0;
+
+    if (asprintf(&plots, "%s/plots", report->folder) < 0)
+        return error_set(error, ENOMEM, "no memory for a path");
+    count = scandir(plots, &entries, is_svg, picture_order);
+    if (count <= 0) {
+        free(entries);
+        entries = NULL;
+        code = pictures_draw(report->folder, error);
+        count = code ? 0 : scandir(plots, &entries, is_svg, picture_order);
+    }
+    if (code == 0)
+        page_heading(report->page, "Pictures");
+    for (int i = 0; i < count; i++) {
+        char *path = NULL;
+
+        if (code == 0 && asprintf(&path, "%s/%s", plots, entries[i]->d_name) < 0)
+            code = error_set(error, ENOMEM, "no memory for a path");
+        if (code == 0)
+            code = page_picture(report->page, path, error);
+        free(path);
+        free(entries[i]);
+    }
+    free(entries);
+    free(plots);
+    return code;
+}
+
+/* ---- where, and how again ---- */
+
+static void provenance_print(const struct report *report)
+{
+    static const char *const rows[] = {"version", "commit",   "build", "host",   "cpu",
+                                       "kernel",  "topology", "clock", "started"};
+    const json_t *record = report->series.points[0].runs[0], *advice;
+    char text[64];
+    size_t runs = 0, i;
+
+    for (i = 0; i < report->series.count; i++)
+        runs += report->series.points[i].nr_runs;
+    page_heading(report->page, "Where it was run");
+    page_table(report->page, true);
+    for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char path[32];
+
+        snprintf(path, sizeof path, "provenance.%s", rows[i]);
+        if (record_at(record, path))
+            page_row(report->page, rows[i], record_text(record, path));
+    }
+    snprintf(text, sizeof text, "%zu (left out: %zu invalid, %zu failed; disturbed: %zu)", runs,
+             report->series.invalid, report->series.failed, report->series.disturbed);
+    page_row(report->page, "runs", text);
+    json_array_foreach(record_at(report->sweep, "environment.advice"), i, advice)
+        page_row(report->page, "advice", json_string_value(advice));
+    page_table(report->page, false);
+}
+
+/* As a shell reads it. */
+static void word_print(FILE *stream, const char *word)
+{
+    if (word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                          "_./=,:%+-")] == '\0') {
+        fprintf(stream, " %s", word);
+        return;
+    }
+    fputs(" '", stream);
+    for (; *word; word++)
+        fputs(*word == '\'' ? "'\\''" : (char[]){*word, '\0'}, stream);
+    fputc('\'', stream);
+}
+
+static void command_print(const struct report *report)
+{
+    const json_t *option, *digest;
+    const char *trace;
+    char *text = NULL;
+    size_t size = 0, i;
+    FILE *stream = report->sweep ? open_memstream(&text, &size) : NULL;
+
+    if (!stream)
+        return;
+    fprintf(stream, "slablab sweep");
+    json_object_foreach((json_t *)record_at(report->sweep, "traces"), trace, digest)
+        word_print(stream, trace);
+    json_array_foreach(record_at(report->sweep, "options"), i, option)
+        word_print(stream, json_string_value(option));
+    if (record_at(report->sweep, "repeats"))
+        fprintf(stream, " -n %.0f", record_number(report->sweep, "repeats"));
+    word_print(stream, "-o");
+    word_print(stream, report->folder);
+    fprintf(stream, "\nslablab report");
+    word_print(stream, report->folder);
+    fprintf(stream, " -o REPORT.html\n");
+    if (fclose(stream) == 0) {
+        page_heading(report->page, "How to run it again");
+        page_preformatted(report->page, text);
+    }
+    free(text);
+}
+
+/* ---- all of it ---- */
+
+static int report_read(struct report *report, struct error *error)
+{
+    char *path;
+    int code = series_read(report->folder, &report->series, error);
+
+    if (code == 0)
+        code = compare_designs(&report->series, figure_find("throughput"), NULL,
+                               &report->throughput, error);
+    if (code == 0)
+        code = compare_designs(&report->series, figure_find("peak_bytes"), NULL, &report->memory,
+                               error);
+    if (code == 0 &&
+        pareto_create(&report->series, figure_find("resting_bytes"), &report->pareto) != 0)
+        code = error_set(error, ENOMEM, "no memory to compare memory and throughput");
+    if (code)
+        return code;
+    if (asprintf(&path, "%s/%s", report->folder, SWEEP_FILE_NAME) < 0)
+        return error_set(error, ENOMEM, "no memory for a path");
+    report->sweep = json_load_file(path, 0, NULL);
+    free(path);
+    return 0;
+}
+
+static int report_write(const struct report *report, struct error *error)
+{
+    struct stat status;
+    bool folder = stat(report->folder, &status) == 0 && S_ISDIR(status.st_mode);
+    char title[300];
+    int code = 0;
+
+    snprintf(title, sizeof title, "Slab allocators compared: %s", report->folder);
+    page_begin(report->page, title);
+    page_paragraph(report->page,
+                   "A slablab sweep: recorded allocation traces, replayed against allocator "
+                   "designs. Figures are medians with 95% intervals (of fewer than 5 runs: from "
+                   "least to most); what is called a difference is above the noise of the same "
+                   "thing against itself.");
+    findings_print(report);
+    page_heading(report->page, "Tables");
+    comparison_table(report, &report->throughput);
+    comparison_table(report, &report->memory);
+    pareto_table(report);
+    scaling_table(report);
+    if (folder)
+        code = pictures_print(report, error);
+    provenance_print(report);
+    command_print(report);
+    page_end(report->page);
+    return code;
+}
+
+int cmd_report(int argc, char **argv)
+{
+    struct arguments arguments = {0};
+    struct report_page page;
+    struct report report = {.page = &page};
+    struct outfile file = {0};
+    struct error error;
+    int code;
+
+    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    report.folder = arguments.folder;
+    code = report_read(&report, &error);
+    if (code == 0)
+        code = outfile_open(&file, arguments.output, &error);
+    if (code == 0) {
+        page = (struct report_page){.stream = file.stream, .html = !arguments.markdown};
+        code = report_write(&report, &error);
+        if (code)
+            outfile_discard(&file);
+        else
+            code = outfile_commit(&file, &error);
+    }
+    json_decref(report.sweep);
+    pareto_cleanup(&report.pareto);
+    comparison_cleanup(&report.throughput);
+    comparison_cleanup(&report.memory);
+    series_cleanup(&report.series);
+    return code ? command_failed(code, &error) : STATUS_DONE;
+}
