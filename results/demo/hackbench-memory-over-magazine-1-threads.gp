@@ -2,29 +2,33 @@
 terminal_kind = 'svg'
 output_file = 'hackbench-memory-over-magazine-1-threads.svg'
 data_file = 'hackbench-memory-over-magazine-1-threads.dat'
-style_file = 'style.gp'
-title_text = 'Memory over magazine size: hackbench, 1 thread (peak of pages held)'
+title_text = 'Memory over magazine size, 1 thread: slabifier has the lowest peak, 12.3 MiB'
 caption_text = 'trace hackbench; AMD EPYC, 1 package, 1 node, 1 L3, 2 cores, 2 CPUs; 3 runs a point'
+note_text = 'points are medians, bars their 95% intervals (of fewer than 5 runs: least to most)'
+array names[6] = ["bufctl", "helenos", "magazine", "slabifier", "spl", "x15"]
+styles = ' 1 2 3 5 6 7'
 y_text = 'most pages held at once (MiB)'
-styles = '1 2 3 6 7 8'
-ideal = 0
 
 # Something over magazine size, a curve a design. Designs without a magazine are level lines.
 # Data: one block (index) a design, its name in the first line; columns magazine, median, min, max.
 # Wants: data_file, title_text, caption_text, y_text, styles (a line type a block), and what style.gp
 # wants. The scale is logarithmic: designs differ tenfold.
-load style_file
+load "style.gp"
 set xlabel "magazine size (objects per CPU array)"
 set ylabel y_text . ", log scale"
 set logscale x 2
-set logscale y
+stats data_file using 3 nooutput # before there are ranges: it would heed them
+blocks = STATS_blocks
+y_low = STATS_min
+stats data_file using 4 nooutput
+y_high = STATS_max
+points = STATS_records
+eval log_y
 set xrange [*:*] noextend
 set offsets graph 0.02, graph 0.02, 0, 0
-stats data_file using 1 nooutput
-blocks = STATS_blocks
 style(i) = int(word(styles, i + 1))
 # Bars first, so that points lie on them.
-if (STATS_records <= 12 * blocks) {
+if (points <= 12 * blocks) {
     # Few sizes: a tick for each of them.
     plot for [i=0:blocks-1] data_file index i using 1:2:3:4 \
              with yerrorbars linetype style(i) linewidth 1 dashtype 1 pointsize 0 notitle, \
