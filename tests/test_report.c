@@ -73,7 +73,7 @@ static void findings_come_first_and_the_command_last(void **state)
                                         "<h2>Where it was run</h2>",
                                         "topology",
                                         "<h2>How to run it again</h2>",
-                                        "slablab sweep " HACKBENCH,
+                                        ("slablab sweep " HACKBENCH),
                                         "-n 5"};
     char *page = page_of("", "ordered.html");
     const char *at = page;
