@@ -44,8 +44,9 @@ static struct ranked *rank_all(const double *one, size_t nr_one, const double *o
     return all;
 }
 
-/* Sums of up to 20 of 40 ranks, twice. */
-#define SUMS_MAX ((size_t)2 * RANK_TEST_EXACT_COUNT * 2 * RANK_TEST_EXACT_COUNT)
+/* Sums of ranks, twice: from 0 to that of all ranks of two sets of 20, 2 (1 + 2 + ... + 40). */
+#define RANKS_MAX ((size_t)2 * RANK_TEST_EXACT_COUNT)
+#define SUMS_MAX  (RANKS_MAX * (RANKS_MAX + 1) + 1)
 
 /*
  * In how many of all ways to deal the ranks the first set's sum is as far from its mean as `sum`,
