@@ -44,6 +44,7 @@ enum replay_record {
  * the latency histograms, but not in the times of caches, where one such would outweigh all others.
  */
 #define REPLAY_INTERRUPTED_NS 100000
+uint64_t replay_interrupted_cycles(void);
 
 struct replay_config {
     unsigned replicas;

@@ -145,14 +145,18 @@ void replay_accounts_cleanup(struct replay *replay)
 
 /* ---- on and off ---- */
 
+uint64_t replay_interrupted_cycles(void)
+{
+    return (uint64_t)(REPLAY_INTERRUPTED_NS * native_clock_hz() * 1e-9);
+}
+
 void replay_notes_begin(struct worker *worker)
 {
     const struct replay *replay = worker->replay;
     unsigned record = replay->config->record;
 
     worker->timing = replay->kind.timed;
-    worker->notes->interrupted_cycles =
-        (uint64_t)(REPLAY_INTERRUPTED_NS * native_clock_hz() * 1e-9);
+    worker->notes->interrupted_cycles = replay_interrupted_cycles();
     worker->counting = replay->kind.counted;
     worker->watches_nodes =
         worker->counting && (record & RECORD_LOCALITY) && nr_nodes() > 1 && replay->layered;

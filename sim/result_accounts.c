@@ -85,11 +85,6 @@ json_t *result_layers(const uint64_t layers[REPLAY_OPS][LAYERS])
     return object;
 }
 
-static uint64_t interrupted_cycles(void)
-{
-    return (uint64_t)(REPLAY_INTERRUPTED_NS * native_clock_hz() * 1e-9);
-}
-
 void result_set_lock(json_t *object, const struct lock_account *lock)
 {
     json_object_set_new(object, "acquisitions", json_integer((json_int_t)lock->acquisitions));
@@ -98,10 +93,10 @@ void result_set_lock(json_t *object, const struct lock_account *lock)
     /* Holds are sampled: the sum is the sampled mean times the acquisitions. A holder that was
      * interrupted would outweigh all others, and stands for no others. */
     if (lock->times->hold.count)
-        json_object_set_new(
-            object, "hold_ns",
-            result_ns((uint64_t)(histogram_mean_below(&lock->times->hold, interrupted_cycles()) *
-                                 (double)lock->acquisitions)));
+        json_object_set_new(object, "hold_ns",
+                            result_ns((uint64_t)(histogram_mean_below(&lock->times->hold,
+                                                                      replay_interrupted_cycles()) *
+                                                 (double)lock->acquisitions)));
     json_object_set_new(object, "trylock_failures",
                         json_integer((json_int_t)lock->trylock_failures));
     json_object_set_new(object, "handoffs",

@@ -13,6 +13,14 @@
 enum layer layer_of_alloc(struct cache *cache, void **object); /* may get NULL */
 enum layer layer_of_free(struct cache *cache, void *object);
 
+/* Asserts how deep an operation goes: one that the functions above do not do. */
+#define assert_layer(expected, operation)                                                          \
+    do {                                                                                           \
+        account_layer_reset();                                                                     \
+        (operation);                                                                               \
+        assert_int_equal(account_layer_reached(), expected);                                       \
+    } while (0)
+
 /* From open to close the calling thread has an account; open it when all caches are there. */
 void accounts_open(void);
 void accounts_close(void);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The record of a run and its side file, as other programs read them. */
 #include "tests/cli.h"
+#include "tools/record.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -12,16 +13,10 @@
 
 #include <cmocka.h>
 
-/* "ledger.peak.page_bytes"; NULL: not there. Borrowed. */
+/* Borrowed; NULL: not there. */
 static json_t *at(json_t *record, const char *path)
 {
-    char copy[128], *rest = copy;
-    json_t *value = record;
-
-    snprintf(copy, sizeof copy, "%s", path);
-    for (char *key; value && (key = strsep(&rest, "."));)
-        value = json_object_get(value, key);
-    return value;
+    return (json_t *)record_at(record, path);
 }
 
 static long long number(json_t *record, const char *path)

@@ -5,6 +5,7 @@
  */
 #include "allocators/slab.h"
 #include "sim/machine.h"
+#include "tests/accounts_scene.h"
 #include "tests/ledger_load.h"
 #include "tests/scene.h"
 
@@ -17,13 +18,6 @@
 #define RECORD   sizeof(struct slab)
 #define PER_SLAB 63
 #define TAIL     24
-
-#define assert_layer(expected, operation)                                                          \
-    do {                                                                                           \
-        account_layer_reset();                                                                     \
-        (operation);                                                                               \
-        assert_int_equal(account_layer_reached(), expected);                                       \
-    } while (0)
 
 static void *objects[200];
 

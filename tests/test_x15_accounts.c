@@ -4,6 +4,7 @@
  * operations reach, fills and drains as trips.
  */
 #include "allocators/x15.h"
+#include "tests/accounts_scene.h"
 #include "tests/ledger_load.h"
 #include "tests/scene.h"
 
@@ -16,13 +17,6 @@
 #define RECORD   sizeof(struct x15_slab)
 #define PER_SLAB 63
 #define TAIL     24
-
-#define assert_layer(expected, operation)                                                          \
-    do {                                                                                           \
-        account_layer_reset();                                                                     \
-        (operation);                                                                               \
-        assert_int_equal(account_layer_reached(), expected);                                       \
-    } while (0)
 
 static void *objects[400];
 
