@@ -5,8 +5,8 @@
  */
 #include "sim/clock.h"
 
+#include "sim/driver.h"
 #include "sim/histogram.h"
-#include "sim/native.h"
 #include "sim/spin.h"
 
 #include <math.h>
@@ -22,10 +22,9 @@
 static struct {
     bool ready;
     bool counter; /* else clock_gettime */
-    const char *reason;
     struct clock_reading base;
     double ns_per_cycle;
-    double cost_ns;
+    struct machine_clock told;
 } clock_state;
 
 static uint64_t monotonic_ns(void)
@@ -181,6 +180,7 @@ void clock_calibrate(void)
     clock_wait_base(&clock_state.base);
     clock_read(&now);
     clock_state.ns_per_cycle = ns_per_cycle(&clock_state.base, &now);
+    clock_state.told.hz = 1e9 / clock_state.ns_per_cycle;
 }
 
 /*
@@ -208,12 +208,13 @@ static double cost_measure(void)
 void clock_start(void)
 {
     if (!clock_state.ready) {
-        clock_state.counter = counter_usable(&clock_state.reason);
+        clock_state.counter = counter_usable(&clock_state.told.reason);
+        clock_state.told.name = clock_state.counter ? COUNTER_NAME : "clock_gettime";
         clock_read(&clock_state.base);
         clock_state.ready = true;
     }
     clock_calibrate();
-    clock_state.cost_ns = cost_measure();
+    clock_state.told.cost_ns = cost_measure();
 }
 
 const struct clock_reading *clock_base(void)
@@ -221,24 +222,9 @@ const struct clock_reading *clock_base(void)
     return &clock_state.base;
 }
 
-const char *native_clock_name(void)
+const struct machine_clock *machine_clock(void)
 {
-    return clock_state.counter ? COUNTER_NAME : "clock_gettime";
-}
-
-const char *native_clock_reason(void)
-{
-    return clock_state.reason;
-}
-
-double native_clock_hz(void)
-{
-    return 1e9 / clock_state.ns_per_cycle;
-}
-
-double native_clock_cost_ns(void)
-{
-    return clock_state.cost_ns;
+    return &clock_state.told;
 }
 
 /* ---- can it be believed? ---- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The native machine's clock: which counter it reads, at what rate that runs, and whether it can be
- * believed. What an allocator sees of it is machine.h (now_cycles), what drivers see native.h.
+ * believed. What an allocator sees of it is machine.h (now_cycles), what drivers see driver.h.
  */
 #ifndef SLABLAB_SIM_CLOCK_H
 #define SLABLAB_SIM_CLOCK_H

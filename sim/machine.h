@@ -46,11 +46,13 @@ struct machine_cpu {
     bool observed;                /* somebody wants to know; see account_observed */
     /* Recorded time at the CPU's position in the trace; see timer_now_ns. Others may read it. */
     _Atomic uint64_t timer_ns;
+    struct cds_list_head deferred; /* work, soonest first; the owner's */
 };
 
 static inline void machine_cpu_init(struct machine_cpu *cpu, unsigned id, unsigned node)
 {
     *cpu = (struct machine_cpu){.id = id, .node = node, .last_note = &cpu->own_note};
+    CDS_INIT_LIST_HEAD(&cpu->deferred);
 }
 
 extern _Thread_local struct machine_cpu *machine_self __attribute__((tls_model("initial-exec")));

@@ -28,7 +28,7 @@ uint64_t timer_now_ns(void)
 
 /* ---- CPUs ---- */
 
-int native_start(const struct native_config *config, struct error *error)
+int machine_start(const struct machine_config *config, struct error *error)
 {
     if (config->nr_cpus == 0 || config->nr_nodes == 0)
         return error_set(error, EINVAL, "a machine needs a CPU and a node");
@@ -36,10 +36,8 @@ int native_start(const struct native_config *config, struct error *error)
     if (!native.cpus)
         return error_set(error, ENOMEM, "no memory for %u CPUs", config->nr_cpus);
     memset(native.cpus, 0, config->nr_cpus * sizeof *native.cpus);
-    for (unsigned i = 0; i < config->nr_cpus; i++) {
+    for (unsigned i = 0; i < config->nr_cpus; i++)
         machine_cpu_init(&native.cpus[i].self, i, config->cpu_node[i]);
-        CDS_INIT_LIST_HEAD(&native.cpus[i].deferred);
-    }
     native.topology = config->topology;
     native.place = config->place;
     native.trace_timers = config->trace_timers;
@@ -51,7 +49,7 @@ int native_start(const struct native_config *config, struct error *error)
     return 0;
 }
 
-void native_stop(void)
+void machine_stop(void)
 {
     grace_barrier();
     rcu_unregister_thread();
@@ -117,7 +115,7 @@ static uint64_t clock_skew_ns(const struct clock_reading *start, const struct cl
 }
 
 /* After a run that began at `start`. A short one is waited out, or its rate could not be told. */
-static void clock_report(const struct clock_reading *start, struct native_run_report *report)
+static void clock_report(const struct clock_reading *start, struct machine_run_report *report)
 {
     struct clock_reading end;
     uint64_t first_ns, last_ns;
@@ -130,8 +128,8 @@ static void clock_report(const struct clock_reading *start, struct native_run_re
     report->clock_skew_ns = first_ns > last_ns ? first_ns : last_ns;
 }
 
-int native_run(void (*worker)(unsigned cpu, void *argument), void *argument,
-               struct native_run_report *report, struct error *error)
+int machine_run(void (*worker)(unsigned cpu, void *argument), void *argument,
+                struct machine_run_report *report, struct error *error)
 {
     struct machine_cpu *caller = machine_self;
     struct clock_reading start;
@@ -153,7 +151,7 @@ int native_run(void (*worker)(unsigned cpu, void *argument), void *argument,
     machine_self = NULL;
     clock_read(&start);
     atomic_store_explicit(&native.gate, code ? 2 : 1, memory_order_release);
-    *report = (struct native_run_report){.bound = true};
+    *report = (struct machine_run_report){.bound = true};
     for (unsigned i = 0; i < started; i++) {
         pthread_join(native.cpus[i].thread, NULL);
         report->bound &= native.cpus[i].bound;
@@ -169,5 +167,6 @@ int native_run(void (*worker)(unsigned cpu, void *argument), void *argument,
                          machine_nr_cpus, strerror((int)code));
     clock_report(&start, report);
     clock_calibrate();
+    report->clock = *machine_clock();
     return 0;
 }

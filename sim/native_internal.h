@@ -5,7 +5,7 @@
 #define SLABLAB_SIM_NATIVE_INTERNAL_H
 
 #include "sim/clock.h"
-#include "sim/native.h"
+#include "sim/driver.h"
 
 #include <pthread.h>
 #include <urcu.h>
@@ -21,8 +21,7 @@ struct post {
 };
 
 struct native_cpu {
-    struct machine_cpu self;       /* first: machine_self points here */
-    struct cds_list_head deferred; /* soonest first; the owner's */
+    struct machine_cpu self; /* first: machine_self points here */
     _Atomic(struct post *) posts __attribute__((aligned(CACHE_LINE))); /* any thread pushes */
     pthread_t thread;
     unsigned long preempted;

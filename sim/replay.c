@@ -461,7 +461,7 @@ int replay_run(const struct plan *plan, struct allocator_instance *allocator,
     code = replay_prepare(&replay);
     replay.kind = first_loop(&replay);
     if (code == 0)
-        code = native_run(worker_run, &replay, &result->machine, error);
+        code = machine_run(worker_run, &replay, &result->machine, error);
     if (code == 0)
         code = replay.code;
     if (code == 0) {

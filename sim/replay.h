@@ -8,8 +8,8 @@
 
 #include "sim/account.h"
 #include "sim/counters.h"
+#include "sim/driver.h"
 #include "sim/ledger.h"
-#include "sim/native.h"
 #include "sim/plan.h"
 
 #include <stdbool.h>
@@ -44,7 +44,7 @@ enum replay_record {
  * the latency histograms, but not in the times of caches, where one such would outweigh all others.
  */
 #define REPLAY_INTERRUPTED_NS 100000
-uint64_t replay_interrupted_cycles(void);
+uint64_t replay_interrupted_cycles(double hz); /* of a clock */
 
 struct replay_config {
     unsigned replicas;
@@ -143,11 +143,11 @@ struct replay_result {
     size_t most_live_sample; /* the one in which most bytes were asked for and not yet freed */
     uint64_t sampling_ns;    /* the first loop stood still for so long */
     char ledger_error[256];  /* the first sample that did not balance; "": all did */
-    struct native_run_report machine;
+    struct machine_run_report machine;
 };
 
 /*
- * Runs the plan on the machine that native_start set up (its CPUs are the workers) against a
+ * Runs the plan on the machine that machine_start set up (its CPUs are the workers) against a
  * started allocator, whose caches it creates before and destroys after. `replicas` times the plan's
  * groups must be at least the number of workers. Errors: -ENOMEM, -EINVAL, or what the allocator
  * says.

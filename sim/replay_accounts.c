@@ -145,9 +145,9 @@ void replay_accounts_cleanup(struct replay *replay)
 
 /* ---- on and off ---- */
 
-uint64_t replay_interrupted_cycles(void)
+uint64_t replay_interrupted_cycles(double hz)
 {
-    return (uint64_t)(REPLAY_INTERRUPTED_NS * native_clock_hz() * 1e-9);
+    return (uint64_t)(REPLAY_INTERRUPTED_NS * hz * 1e-9);
 }
 
 void replay_notes_begin(struct worker *worker)
@@ -156,7 +156,7 @@ void replay_notes_begin(struct worker *worker)
     unsigned record = replay->config->record;
 
     worker->timing = replay->kind.timed;
-    worker->notes->interrupted_cycles = replay_interrupted_cycles();
+    worker->notes->interrupted_cycles = replay_interrupted_cycles(machine_clock()->hz);
     worker->counting = replay->kind.counted;
     worker->watches_nodes =
         worker->counting && (record & RECORD_LOCALITY) && nr_nodes() > 1 && replay->layered;

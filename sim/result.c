@@ -2,7 +2,7 @@
 /* From a run to its record. Keys are a contract: see README.md, "The result record". */
 #include "sim/result.h"
 
-#include "sim/native.h"
+#include "sim/driver.h"
 #include "sim/result_accounts.h"
 #include "sim/topology.h"
 #include "version.h"
@@ -88,9 +88,9 @@ static json_t *provenance(const struct result_context *context, const struct run
     if (getloadavg(load, 1) == 1)
         json_object_set_new(object, "load", json_real(load[0]));
     json_object_set_new(object, "topology", json_string(topology_describe(context->topology)));
-    json_object_set_new(object, "clock", json_string(native_clock_name()));
-    json_object_set_new(object, "clock_reason", json_string(native_clock_reason()));
-    json_object_set_new(object, "clock_hz", json_real(native_clock_hz()));
+    json_object_set_new(object, "clock", json_string(report->replay.machine.clock.name));
+    json_object_set_new(object, "clock_reason", json_string(report->replay.machine.clock.reason));
+    json_object_set_new(object, "clock_hz", json_real(report->replay.machine.clock.hz));
     json_object_set_new(object, "clock_drift", json_real(report->replay.machine.clock_drift));
     json_object_set_new(object, "clock_skew_ns",
                         json_integer((json_int_t)report->replay.machine.clock_skew_ns));
@@ -203,7 +203,7 @@ static json_t *invalid_reasons(const struct run_config *config, const struct run
  * seen. The sweep adds what it sees from outside. */
 static json_t *disturbances(const struct run_config *config, const struct run_report *report)
 {
-    const struct native_run_report *machine = &report->replay.machine;
+    const struct machine_run_report *machine = &report->replay.machine;
     json_t *list = json_array();
     double rate = machine->run_ns ? (double)machine->preempted / ((double)machine->run_ns * 1e-9) /
                                         (double)config->threads

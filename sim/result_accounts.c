@@ -2,9 +2,9 @@
 /* From what the recorders found to parts of a record. Keys are a contract: see README.md. */
 #include "sim/result_accounts.h"
 
+#include "sim/driver.h"
 #include "sim/fragmentation.h"
 #include "sim/lock.h"
-#include "sim/native.h"
 #include "sim/result_json.h"
 
 #include <math.h>
@@ -61,7 +61,7 @@ json_t *result_recorded(const struct run_config *config, const struct run_report
                                                   : json_object());
     if (replay->counters.present)
         json_object_set_new(object, "counters", json_true());
-    json_object_set_new(object, "clock_cost_ns", json_real(native_clock_cost_ns()));
+    json_object_set_new(object, "clock_cost_ns", json_real(replay->machine.clock.cost_ns));
     return object;
 }
 
@@ -85,18 +85,20 @@ json_t *result_layers(const uint64_t layers[REPLAY_OPS][LAYERS])
     return object;
 }
 
-void result_set_lock(json_t *object, const struct lock_account *lock)
+void result_set_lock(json_t *object, const struct lock_account *lock, double hz)
 {
     json_object_set_new(object, "acquisitions", json_integer((json_int_t)lock->acquisitions));
     json_object_set_new(object, "contended", json_integer((json_int_t)lock->contended));
-    json_object_set_new(object, "wait_ns", result_ns(lock->times->wait.sum));
+    json_object_set_new(object, "wait_ns", result_ns(lock->times->wait.sum, hz));
     /* Holds are sampled: the sum is the sampled mean times the acquisitions. A holder that was
      * interrupted would outweigh all others, and stands for no others. */
     if (lock->times->hold.count)
-        json_object_set_new(object, "hold_ns",
-                            result_ns((uint64_t)(histogram_mean_below(&lock->times->hold,
-                                                                      replay_interrupted_cycles()) *
-                                                 (double)lock->acquisitions)));
+        json_object_set_new(
+            object, "hold_ns",
+            result_ns(
+                (uint64_t)(histogram_mean_below(&lock->times->hold, replay_interrupted_cycles(hz)) *
+                           (double)lock->acquisitions),
+                hz));
     json_object_set_new(object, "trylock_failures",
                         json_integer((json_int_t)lock->trylock_failures));
     json_object_set_new(object, "handoffs",
@@ -105,9 +107,9 @@ void result_set_lock(json_t *object, const struct lock_account *lock)
                                   (json_int_t)lock->handoffs[HANDOFF_SAME_NODE], "other_node",
                                   (json_int_t)lock->handoffs[HANDOFF_OTHER_NODE]));
     if (lock->times->wait.count)
-        json_object_set_new(object, "wait", result_times(&lock->times->wait));
+        json_object_set_new(object, "wait", result_times(&lock->times->wait, hz));
     if (lock->times->hold.count)
-        json_object_set_new(object, "hold", result_times(&lock->times->hold));
+        json_object_set_new(object, "hold", result_times(&lock->times->hold, hz));
 }
 
 static bool lock_used(const struct lock_account *lock)
@@ -116,7 +118,7 @@ static bool lock_used(const struct lock_account *lock)
 }
 
 /* All locks of a class, in the order of the classes. NULL: no memory. */
-static json_t *locks_by_class(const struct account *account)
+static json_t *locks_by_class(const struct account *account, double hz)
 {
     struct lock_account sums[LOCK_CLASSES] = {0};
     struct lock_times *times = calloc(LOCK_CLASSES, sizeof *times);
@@ -132,7 +134,7 @@ static json_t *locks_by_class(const struct account *account)
         if (!lock_used(&sums[class]))
             continue;
         object = json_pack("{s:s}", "class", lock_class_name(class));
-        result_set_lock(object, &sums[class]);
+        result_set_lock(object, &sums[class], hz);
         json_array_append_new(array, object);
     }
     free(times);
@@ -151,7 +153,7 @@ static int hotter(const void *a, const void *b, void *context)
     return (x->acquisitions < y->acquisitions) - (x->acquisitions > y->acquisitions);
 }
 
-static json_t *hot_locks(const struct account *account)
+static json_t *hot_locks(const struct account *account, double hz)
 {
     uint16_t *ids = calloc(account->nr_locks, sizeof *ids);
     json_t *array = ids ? json_array() : NULL;
@@ -169,7 +171,7 @@ static json_t *hot_locks(const struct account *account)
 
         if (owner)
             json_object_set_new(object, "cache", json_string(owner));
-        result_set_lock(object, &account->locks[ids[i]]);
+        result_set_lock(object, &account->locks[ids[i]], hz);
         json_array_append_new(array, object);
     }
     free(ids);
@@ -191,8 +193,8 @@ void result_add_contention(json_t *record, const struct run_report *report)
     if (replay->counted.events)
         json_object_set_new(record, "trips_per_operation",
                             json_real((double)account->trips / (double)replay->counted.events));
-    json_object_set_new(record, "locks", locks_by_class(account));
-    json_object_set_new(record, "hot_locks", hot_locks(account));
+    json_object_set_new(record, "locks", locks_by_class(account, replay->machine.clock.hz));
+    json_object_set_new(record, "hot_locks", hot_locks(account, replay->machine.clock.hz));
     for (unsigned i = 0; i < EXCHANGE_SITES; i++)
         json_object_set_new(exchanges, exchange_site_name(i),
                             json_integer((json_int_t)account->failed_exchanges[i]));
@@ -220,7 +222,7 @@ void result_add_counters(json_t *record, const struct run_report *report)
 
 /* ---- latency ---- */
 
-static json_t *latency_of(const struct histogram *layers, bool layered)
+static json_t *latency_of(const struct histogram *layers, bool layered, double hz)
 {
     struct histogram *all = calloc(1, sizeof *all);
     json_t *object, *by_layer;
@@ -229,14 +231,14 @@ static json_t *latency_of(const struct histogram *layers, bool layered)
         return NULL;
     for (unsigned layer = 0; layer < LAYERS; layer++)
         histogram_merge(all, &layers[layer]);
-    object = result_times(all);
+    object = result_times(all, hz);
     free(all);
     if (!layered)
         return object;
     by_layer = json_object();
     for (unsigned layer = 0; layer < LAYERS; layer++) {
         if (layers[layer].count)
-            json_object_set_new(by_layer, layer_name(layer), result_times(&layers[layer]));
+            json_object_set_new(by_layer, layer_name(layer), result_times(&layers[layer], hz));
     }
     json_object_set_new(object, "by_layer", by_layer);
     return object;
@@ -246,13 +248,14 @@ void result_add_latency(json_t *record, const struct run_report *report)
 {
     const struct histogram *latency = report->replay.latency;
     bool layered = !report->external && !report->harness;
+    double hz = report->replay.machine.clock.hz;
     json_t *object;
 
     if (!latency)
         return;
     object = json_object();
-    json_object_set_new(object, "alloc", latency_of(&latency[REPLAY_ALLOC * LAYERS], layered));
-    json_object_set_new(object, "free", latency_of(&latency[REPLAY_FREE * LAYERS], layered));
+    json_object_set_new(object, "alloc", latency_of(&latency[REPLAY_ALLOC * LAYERS], layered, hz));
+    json_object_set_new(object, "free", latency_of(&latency[REPLAY_FREE * LAYERS], layered, hz));
     json_object_set_new(record, "latency_ns", object);
 }
 

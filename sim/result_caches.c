@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The busiest caches of a run, each with all that is known of it. */
+#include "sim/driver.h"
 #include "sim/lock.h"
-#include "sim/native.h"
 #include "sim/result_accounts.h"
 #include "sim/result_json.h"
 
@@ -115,7 +115,7 @@ static json_t *time_section(const struct candidate *candidate, double all_ns, bo
     return object;
 }
 
-static json_t *locks_section(const struct account *account, const char *name)
+static json_t *locks_section(const struct account *account, const char *name, double hz)
 {
     json_t *array = json_array();
 
@@ -125,7 +125,7 @@ static json_t *locks_section(const struct account *account, const char *name)
         if (account->locks[i].acquisitions == 0 || !owned_by((uint16_t)i, name))
             continue;
         object = json_pack("{s:s}", "class", lock_class_name(account_lock_class((uint16_t)i)));
-        result_set_lock(object, &account->locks[i]);
+        result_set_lock(object, &account->locks[i], hz);
         json_array_append_new(array, object);
     }
     return array;
@@ -144,7 +144,8 @@ static json_t *cache_section(const struct candidate *candidate, const struct rep
         json_object_set_new(object, "time", time_section(candidate, all_ns, layered));
     if (replay->account && replay->layered) {
         json_object_set_new(object, "layers", result_layers(cache->layers));
-        json_object_set_new(object, "locks", locks_section(replay->account, cache->name));
+        json_object_set_new(object, "locks",
+                            locks_section(replay->account, cache->name, replay->machine.clock.hz));
     }
     if (replay->nr_samples) {
         json_t *ledger = result_ledger(&cache->most_live);

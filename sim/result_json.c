@@ -2,21 +2,19 @@
 /* Times as JSON. */
 #include "sim/result_json.h"
 
-#include "sim/native.h"
-
 #include <math.h>
 
-static double tenths_of_ns(double cycles)
+static double tenths_of_ns(double cycles, double hz)
 {
-    return round(cycles * 1e10 / native_clock_hz()) / 10;
+    return round(cycles * 1e10 / hz) / 10;
 }
 
-json_t *result_ns(uint64_t cycles)
+json_t *result_ns(uint64_t cycles, double hz)
 {
-    return json_real(tenths_of_ns((double)cycles));
+    return json_real(tenths_of_ns((double)cycles, hz));
 }
 
-json_t *result_times(const struct histogram *histogram)
+json_t *result_times(const struct histogram *histogram, double hz)
 {
     static const struct {
         const char *key;
@@ -26,14 +24,15 @@ json_t *result_times(const struct histogram *histogram)
 
     if (!object || histogram->count == 0)
         return object;
-    json_object_set_new(object, "mean",
-                        json_real(tenths_of_ns((double)histogram->sum / (double)histogram->count)));
+    json_object_set_new(
+        object, "mean",
+        json_real(tenths_of_ns((double)histogram->sum / (double)histogram->count, hz)));
     /* A percentile needs a value beyond it, or it is the maximum by another name. */
     for (size_t i = 0; i < sizeof ranks / sizeof ranks[0]; i++) {
         if ((double)histogram->count * (1 - ranks[i].rank) >= 0.999)
             json_object_set_new(object, ranks[i].key,
-                                result_ns(histogram_percentile(histogram, ranks[i].rank)));
+                                result_ns(histogram_percentile(histogram, ranks[i].rank), hz));
     }
-    json_object_set_new(object, "max", result_ns(histogram->max));
+    json_object_set_new(object, "max", result_ns(histogram->max, hz));
     return object;
 }

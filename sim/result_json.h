@@ -7,14 +7,14 @@
 
 #include <jansson.h>
 
-/* Cycles as ns, to a tenth. */
-json_t *result_ns(uint64_t cycles);
+/* Cycles of a clock of `hz` as ns, to a tenth. */
+json_t *result_ns(uint64_t cycles, double hz);
 
 /* Of a histogram of cycles: samples, mean, p50, p90, p99, p999, p9999, max; in ns. */
-json_t *result_times(const struct histogram *histogram);
+json_t *result_times(const struct histogram *histogram, double hz);
 
 json_t *result_layers(const uint64_t layers[REPLAY_OPS][LAYERS]);
-void result_set_lock(json_t *object, const struct lock_account *lock);
+void result_set_lock(json_t *object, const struct lock_account *lock, double hz);
 
 /* The parts, without page_bytes. */
 json_t *result_ledger(const struct ledger *ledger);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The side file of a result: what is too long for its line. */
+#include "sim/driver.h"
 #include "sim/lock.h"
-#include "sim/native.h"
 #include "sim/result_accounts.h"
 #include "sim/result_json.h"
 
@@ -65,13 +65,13 @@ static json_t *samples_section(const struct replay_result *replay)
 }
 
 /* Buckets that hold something: [lower bound in ns, count]. */
-static json_t *buckets(const struct histogram *histogram)
+static json_t *buckets(const struct histogram *histogram, double hz)
 {
     json_t *array = json_array();
 
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
         if (histogram->buckets[i])
-            json_array_append_new(array, json_pack("[o, I]", result_ns(histogram_bucket_low(i)),
+            json_array_append_new(array, json_pack("[o, I]", result_ns(histogram_bucket_low(i), hz),
                                                    (json_int_t)histogram->buckets[i]));
     }
     return array;
@@ -89,14 +89,15 @@ static json_t *latency_section(const struct replay_result *replay)
             const struct histogram *histogram = &replay->latency[op * LAYERS + layer];
 
             if (histogram->count)
-                json_object_set_new(layers, layer_name(layer), buckets(histogram));
+                json_object_set_new(layers, layer_name(layer),
+                                    buckets(histogram, replay->machine.clock.hz));
         }
         json_object_set_new(object, ops[op], layers);
     }
     return object;
 }
 
-static json_t *locks_section(const struct account *account)
+static json_t *locks_section(const struct account *account, double hz)
 {
     json_t *array = json_array();
 
@@ -112,8 +113,8 @@ static json_t *locks_section(const struct account *account)
             json_object_set_new(object, "cache", json_string(owner));
         json_object_set_new(object, "acquisitions", json_integer((json_int_t)lock->acquisitions));
         json_object_set_new(object, "contended", json_integer((json_int_t)lock->contended));
-        json_object_set_new(object, "wait", buckets(&lock->times->wait));
-        json_object_set_new(object, "hold", buckets(&lock->times->hold));
+        json_object_set_new(object, "wait", buckets(&lock->times->wait, hz));
+        json_object_set_new(object, "hold", buckets(&lock->times->hold, hz));
         json_array_append_new(array, object);
     }
     return array;
@@ -136,6 +137,7 @@ json_t *result_series(const json_t *record, const struct run_report *report)
     if (replay->latency)
         json_object_set_new(object, "latency_ns", latency_section(replay));
     if (replay->account && replay->layered)
-        json_object_set_new(object, "locks", locks_section(replay->account));
+        json_object_set_new(object, "locks",
+                            locks_section(replay->account, replay->machine.clock.hz));
     return object;
 }

@@ -3,8 +3,8 @@
 #include "sim/run.h"
 
 #include "allocators/allocator.h"
+#include "sim/driver.h"
 #include "sim/error.h"
-#include "sim/native.h"
 #include "sim/page.h"
 #include "sim/topology.h"
 
@@ -87,10 +87,10 @@ static uint64_t memory_at_hand(void)
     return pages > 0 && bytes > 0 ? (uint64_t)pages * (uint64_t)bytes / 2 : UINT64_MAX;
 }
 
-static int machine_start(const struct topology *topology, const struct run_config *config,
-                         const struct placement *placement, struct error *error)
+static int machine_set_up(const struct topology *topology, const struct run_config *config,
+                          const struct placement *placement, struct error *error)
 {
-    struct native_config native = {
+    struct machine_config machine = {
         .nr_cpus = config->threads,
         .nr_nodes = topology_nr_nodes(topology),
         .cpu_node = placement->nodes,
@@ -100,7 +100,7 @@ static int machine_start(const struct topology *topology, const struct run_confi
     };
 
     lock_set_default_kind(config->lock);
-    return native_start(&native, error);
+    return machine_start(&machine, error);
 }
 
 static int arena_start(const struct topology *topology, const struct plan *plan,
@@ -262,7 +262,7 @@ int run_execute(const struct plan *plan, const struct topology *topology,
     if (code)
         goto out_placement;
     report->oversubscribed = placement_shared(&placement, config->threads);
-    code = machine_start(topology, config, &placement, error);
+    code = machine_set_up(topology, config, &placement, error);
     if (code)
         goto out_placement;
     code = arena_start(topology, plan, config, &placement, needs_memory(instance), error);
@@ -276,7 +276,7 @@ int run_execute(const struct plan *plan, const struct topology *topology,
     instance = NULL;
     page_exit();
 out_machine:
-    native_stop();
+    machine_stop();
 out_placement:
     placement_cleanup(&placement);
 out_allocator:

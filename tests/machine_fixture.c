@@ -3,7 +3,7 @@
 #include "tests/machine_fixture.h"
 
 #include "sim/error.h"
-#include "sim/native.h"
+#include "sim/driver.h"
 #include "sim/page.h"
 
 #include <stdio.h>
@@ -33,7 +33,7 @@ void fixture_set_nodes(unsigned nr_nodes, size_t node_bytes)
 
 void fixture_start(unsigned nr_cpus, size_t limit_bytes)
 {
-    const struct native_config machine = {
+    const struct machine_config machine = {
         .nr_cpus = nr_cpus, .nr_nodes = nr_nodes_wanted, .cpu_node = nodes, .trace_timers = true};
     const struct page_config pages = {.nr_cpus = nr_cpus,
                                       .nr_nodes = nr_nodes_wanted,
@@ -44,14 +44,14 @@ void fixture_start(unsigned nr_cpus, size_t limit_bytes)
 
     for (unsigned i = 0; i < nr_cpus; i++)
         nodes[i] = i % nr_nodes_wanted;
-    check(native_start(&machine, &error), &error);
+    check(machine_start(&machine, &error), &error);
     check(page_init(&pages, &error), &error);
 }
 
 void fixture_stop(void)
 {
     page_exit();
-    native_stop();
+    machine_stop();
     fixture_set_nodes(1, 0);
 }
 
@@ -90,12 +90,12 @@ static void work(unsigned cpu, void *unused)
 
 void fixture_run(void (*worker)(unsigned cpu, void *argument), void *argument)
 {
-    struct native_run_report report;
+    struct machine_run_report report;
     struct error error = {""};
 
     job.worker = worker;
     job.argument = argument;
-    check(native_run(work, NULL, &report, &error), &error);
+    check(machine_run(work, NULL, &report, &error), &error);
 }
 
 void fixture_safe_point(void)

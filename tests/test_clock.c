@@ -3,7 +3,7 @@
 #include "sim/clock.h"
 
 #include "sim/error.h"
-#include "sim/native.h"
+#include "sim/driver.h"
 #include "tests/machine_fixture.h"
 
 #include <math.h>
@@ -89,14 +89,14 @@ static void one_cpu_without_them_is_enough(void **state)
 
 static void the_clock_says_what_it_is_and_why(void **state)
 {
-    const char *name = native_clock_name();
+    const char *name = machine_clock()->name;
 
     (void)state;
     assert_true(strcmp(name, "tsc") == 0 || strcmp(name, "cntvct") == 0 ||
                 strcmp(name, "clock_gettime") == 0);
-    assert_true(strlen(native_clock_reason()) > 0);
+    assert_true(strlen(machine_clock()->reason) > 0);
     if (strcmp(name, "clock_gettime") == 0)
-        assert_true(fabs(native_clock_hz() - 1e9) < 1);
+        assert_true(fabs(machine_clock()->hz - 1e9) < 1);
 }
 
 static void it_goes_forward(void **state)
@@ -131,8 +131,8 @@ static void it_agrees_with_the_clock_of_the_system(void **state)
 static void its_cost_is_known(void **state)
 {
     (void)state;
-    assert_true(native_clock_cost_ns() > 0);
-    assert_true(native_clock_cost_ns() < 100000);
+    assert_true(machine_clock()->cost_ns > 0);
+    assert_true(machine_clock()->cost_ns < 100000);
 }
 
 /* ---- drift and disagreement, of readings made up ---- */
@@ -199,18 +199,18 @@ static void nothing(unsigned cpu, void *unused)
  */
 static void a_run_tells_drift_and_disagreement_however_short(void **state)
 {
-    struct native_run_report report = {.clock_drift = -1};
+    struct machine_run_report report = {.clock_drift = -1};
     struct error error = {""};
     struct clock_reading before, after;
 
     (void)state;
     clock_read(&before);
-    assert_int_equal(native_run(nothing, NULL, &report, &error), 0);
+    assert_int_equal(machine_run(nothing, NULL, &report, &error), 0);
     clock_read(&after);
     assert_true(after.ns - before.ns >= CLOCK_BASE_NS);
     assert_true(report.clock_drift >= 0 && report.clock_drift < 0.1);
     assert_true(report.clock_skew_ns < 1000000000);
-    if (strcmp(native_clock_name(), "clock_gettime") == 0)
+    if (strcmp(machine_clock()->name, "clock_gettime") == 0)
         assert_true(report.clock_drift == 0 && report.clock_skew_ns == 0);
 }
 

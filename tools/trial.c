@@ -4,7 +4,7 @@
 
 #include "allocators/allocator.h"
 #include "sim/error.h"
-#include "sim/native.h"
+#include "sim/driver.h"
 #include "sim/topology.h"
 #include "tools/replay_options.h"
 
@@ -67,7 +67,7 @@ int trial_run(const struct replay_options *options, const struct cell_list *cell
               const struct topology *topology, struct error *error)
 {
     static const unsigned node;
-    struct native_config native = {.nr_cpus = 1, .nr_nodes = 1, .cpu_node = &node};
+    struct machine_config machine = {.nr_cpus = 1, .nr_nodes = 1, .cpu_node = &node};
     struct page_config pages = {
         .nr_nodes = 1, .nr_cpus = 1, .cpu_node = &node, .node_bytes = TRIAL_NODE_BYTES};
     int code = 0;
@@ -77,7 +77,7 @@ int trial_run(const struct replay_options *options, const struct cell_list *cell
             code = place_cell(options, &cells->cells[i], topology, error);
     }
     if (code == 0)
-        code = native_start(&native, error);
+        code = machine_start(&machine, error);
     if (code)
         return code;
     code = page_init(&pages, error);
@@ -85,7 +85,7 @@ int trial_run(const struct replay_options *options, const struct cell_list *cell
         code = start_cells(options, cells, error);
         page_exit();
     }
-    native_stop();
+    machine_stop();
     return code;
 }
 

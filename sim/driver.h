@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine made of real cores, as its drivers (replay, tests) see it: one pinned thread a CPU.
- * What an allocator sees of it is machine.h.
+ * A machine as its drivers (replay, tests) see it: CPUs, each with a worker. There are two, and a
+ * driver is linked with one of them: real cores, a pinned thread each (native*.c), and virtual CPUs
+ * in virtual time (virtual*.c). What an allocator sees of either is machine.h.
  */
-#ifndef SLABLAB_SIM_NATIVE_H
-#define SLABLAB_SIM_NATIVE_H
+#ifndef SLABLAB_SIM_DRIVER_H
+#define SLABLAB_SIM_DRIVER_H
 
 #include "sim/machine.h"
 
@@ -13,7 +14,7 @@
 struct error;
 struct topology;
 
-struct native_config {
+struct machine_config {
     unsigned nr_cpus;
     unsigned nr_nodes;
     const unsigned *cpu_node;        /* [nr_cpus] */
@@ -26,14 +27,23 @@ struct native_config {
  * Sets the machine up; one at a time a process. The calling thread becomes its CPU 0 while no
  * worker runs. Errors: -EINVAL, -ENOMEM.
  */
-int native_start(const struct native_config *config, struct error *error);
-void native_stop(void);
+int machine_start(const struct machine_config *config, struct error *error);
+void machine_stop(void);
 
 /* Makes the calling thread CPU `cpu`. For set-up and tests; the caller sees to it that no two are
  * the same CPU at once. */
 void machine_adopt(unsigned cpu);
 
-struct native_run_report {
+/* The strings are constants. */
+struct machine_clock {
+    const char *name;   /* "tsc" (x86), "cntvct" (ARM), "clock_gettime", "virtual" */
+    const char *reason; /* why it is that one, in a few words */
+    double hz;
+    double cost_ns; /* of one reading: the median of many in a row */
+};
+
+struct machine_run_report {
+    struct machine_clock clock;   /* as it was known best, after the run */
     bool bound;                   /* every worker was bound and the system confirmed it */
     unsigned migrated;            /* workers last seen on another CPU than theirs */
     unsigned long long preempted; /* involuntary context switches of all workers */
@@ -56,8 +66,8 @@ struct native_run_report {
  * those that have returned still serve the others' on_each_cpu. A thread that cannot be bound is no
  * error here: the report says so. -EIO: a thread could not be started, and no worker ran.
  */
-int native_run(void (*worker)(unsigned cpu, void *argument), void *argument,
-               struct native_run_report *report, struct error *error);
+int machine_run(void (*worker)(unsigned cpu, void *argument), void *argument,
+                struct machine_run_report *report, struct error *error);
 
 /* Where a CPU that holds no lock runs what others posted to it. Cheap when there is nothing. */
 void machine_safe_point(void);
@@ -83,13 +93,7 @@ static inline void machine_set_timer(uint64_t ns)
         atomic_store_explicit(&machine_self->timer_ns, ns, memory_order_relaxed);
 }
 
-/*
- * The machine's clock, after native_start: "tsc" (x86), "cntvct" (ARM) or "clock_gettime"; why it
- * is that one, in a few words; its rate; and what one reading costs: the median of many in a row.
- */
-const char *native_clock_name(void);
-const char *native_clock_reason(void);
-double native_clock_hz(void);
-double native_clock_cost_ns(void);
+/* The machine's clock, after machine_start. */
+const struct machine_clock *machine_clock(void);
 
 #endif
