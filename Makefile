@@ -17,6 +17,7 @@ endif
 compiler := $(if $(findstring clang,$(CC)),clang)
 variant  := $(strip $(compiler)$(if $(compiler),$(if $(filter-out release,$(CFG)),-))$(filter-out release,$(CFG)))
 BUILD    := build$(if $(variant),/$(variant))
+VIRTUAL  := $(BUILD)/virtual
 
 # ---- packages (the README's table says what each is for) ----
 packages_build := gcc libc6-dev make pkg-config libnuma-dev libhwloc-dev liburcu-dev libzstd-dev \
@@ -52,7 +53,8 @@ quiet = @printf '  %-7s %s\n' $(1) $(2);
 endif
 
 # ---- what is built ----
-room_sources := $(wildcard sim/*.c allocators/*.c traces/*.c)
+virtual_only := $(wildcard sim/virtual*.c)
+room_sources := $(filter-out $(virtual_only),$(wildcard sim/*.c allocators/*.c traces/*.c))
 tool_sources := $(wildcard tools/*.c)
 test_sources := $(wildcard tests/test_*.c)
 test_support := $(filter-out $(test_sources),$(wildcard tests/*.c))
@@ -66,11 +68,49 @@ tests        := $(test_sources:tests/%.c=$(BUILD)/tests/%)
 .PHONY: all
 all: $(BUILD)/slablab
 
-$(BUILD)/slablab: $(tool_objects) $(room_objects)
+$(BUILD)/slablab: $(tool_objects) $(room_objects) $(VIRTUAL)/machine.o
 	$(call quiet,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(all_libs)
 
-$(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(support_objects) $(filter-out $(main_object),$(tool_objects)) $(room_objects)
+$(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(support_objects) $(filter-out $(main_object),$(tool_objects)) $(room_objects) $(VIRTUAL)/machine.o
 	$(call quiet,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(all_libs) $(cmocka_libs)
+
+# ---- the virtual machine: allocators, pages and replay once more ----
+# Designs and the page layer with the instrumentation of every access; the driver as it stands; all in one object
+# that shows no name but its entrance, so that it lives beside the native machine. One set of flags whatever the
+# configuration: what an event costs hangs on the code the compiler makes. See sim/README.md.
+virtual_watched := $(filter-out allocators/malloc.c,$(wildcard allocators/*.c)) \
+                   $(filter-out sim/page_arena.c,$(wildcard sim/page*.c))
+virtual_plain   := $(virtual_only) $(wildcard sim/replay*.c) sim/account.c sim/ledger.c sim/lock.c sim/page_arena.c sim/run.c \
+                   sim/verify.c sim/work.c
+virtual_cflags  := -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -pthread -I. -O2 -g -fno-lto $(module_cflags)
+watched_cflags  := -fsanitize=thread -fno-builtin-memcpy -fno-builtin-memmove -fno-builtin-memset
+ifeq ($(compiler),clang)
+watched_cflags  += -mllvm -tsan-instrument-func-entry-exit=0 -mllvm -tsan-instrument-memintrinsics=0
+else
+watched_cflags  += --param tsan-instrument-func-entry-exit=0 -fno-tree-loop-distribute-patterns
+endif
+OBJCOPY ?= objcopy
+
+$(VIRTUAL)/machine.o: $(VIRTUAL)/watched.o $(virtual_plain:%.c=$(VIRTUAL)/%.o)
+	$(call quiet,LINK,$@)$(LD) -r -o $@.all $^ && \
+	$(OBJCOPY) --redefine-sym run_execute=virtual_run_execute --keep-global-symbol=virtual_run_execute \
+	    --keep-global-symbol=virtual_config_of $@.all $@
+
+$(VIRTUAL)/watched.o: $(virtual_watched:%.c=$(VIRTUAL)/%.o)
+	$(call quiet,LINK,$@)$(LD) -r -o $@.all $^ && \
+	$(OBJCOPY) --redefine-sym memcpy=virtual_memcpy --redefine-sym memmove=virtual_memmove \
+	    --redefine-sym memset=virtual_memset --rename-section slablab_allocators=slablab_virtual_allocators \
+	    --redefine-sym __start_slablab_allocators=__start_slablab_virtual_allocators \
+	    --redefine-sym __stop_slablab_allocators=__stop_slablab_virtual_allocators $@.all $@
+
+$(virtual_watched:%.c=$(VIRTUAL)/%.o): flags_of_its_own := $(watched_cflags)
+$(VIRTUAL)/%.o: %.c $(VIRTUAL)/flags
+	@mkdir -p $(@D)
+	$(call quiet,CC,$<)$(CC) $(virtual_cflags) $(flags_of_its_own) -MMD -MP -c -o $@ $<
+
+$(VIRTUAL)/flags: FORCE
+	@mkdir -p $(VIRTUAL)
+	@echo '$(CC) $(virtual_cflags) $(watched_cflags)' | cmp -s - $@ || echo '$(CC) $(virtual_cflags) $(watched_cflags)' > $@
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)

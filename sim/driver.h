@@ -7,12 +7,22 @@
 #ifndef SLABLAB_SIM_DRIVER_H
 #define SLABLAB_SIM_DRIVER_H
 
+#include "sim/coherence.h"
 #include "sim/machine.h"
 
 #include <stdbool.h>
 
 struct error;
 struct topology;
+struct virtual_config;
+
+/* What a driver has to know of the machine that it is linked with. */
+struct machine_traits {
+    const char *kind;    /* "native", "virtual" */
+    bool records_freely; /* recording takes none of its time */
+    bool steps;          /* machine_step must be called before each event */
+};
+extern const struct machine_traits machine_traits;
 
 struct machine_config {
     unsigned nr_cpus;
@@ -21,6 +31,10 @@ struct machine_config {
     const struct topology *topology; /* for binding; NULL: threads are not bound */
     const unsigned *place;           /* [nr_cpus] CPU of the topology for each of ours */
     bool trace_timers;               /* timer_now_ns is recorded time (machine_set_timer) */
+    /* Of the virtual one; then a topology there is. */
+    const struct virtual_config *virtual_machine;
+    struct coherence_region regions[COHERENCE_REGIONS - 1];
+    unsigned nr_regions;
 };
 
 /*
@@ -59,6 +73,11 @@ struct machine_run_report {
      * both measured against the system's clock: some tens of ns are the measuring itself.
      */
     uint64_t clock_skew_ns;
+
+    /* Of the virtual machine. */
+    bool simulated;
+    uint64_t switches;                 /* from CPU to CPU */
+    struct coherence_counts coherence; /* while measured, all CPUs */
 };
 
 /*
@@ -74,6 +93,22 @@ void machine_safe_point(void);
 
 /* One step of waiting for another worker: pauses, serves safe points; *spins starts at 0. */
 void machine_wait_step(unsigned *spins);
+
+/* ---- what the virtual machine wants to know; natively nothing happens ---- */
+
+/* An event begins. */
+void machine_step(void);
+
+/* What the calling CPU does from now on, or did until now, is measured. */
+void machine_measure(bool on);
+
+/* The owner writes to its object: what memset does natively. */
+void machine_touch(void *object, size_t bytes);
+
+/* The bytes are their user's from now on, or no longer: no design may look at them meanwhile. */
+void machine_object_is_users(void *object, size_t bytes, bool users);
+
+/* ---- meeting ---- */
 
 /* All workers of a run meet; waiting ones serve safe points. */
 void machine_barrier(void);

@@ -20,6 +20,39 @@ _Thread_local struct machine_cpu *machine_self __attribute__((tls_model("initial
 unsigned machine_nr_cpus;
 unsigned machine_nr_nodes;
 
+const struct machine_traits machine_traits = {.kind = "native"};
+
+/* ---- what only a virtual machine need be told ---- */
+
+void machine_step(void)
+{
+}
+
+void machine_measure(bool on)
+{
+    (void)on;
+}
+
+void machine_touch(void *object, size_t bytes)
+{
+    (void)object;
+    (void)bytes;
+}
+
+void machine_object_is_users(void *object, size_t bytes, bool users)
+{
+    (void)object;
+    (void)bytes;
+    (void)users;
+}
+
+void machine_pages_are_held(const void *address, size_t bytes, bool held)
+{
+    (void)address;
+    (void)bytes;
+    (void)held;
+}
+
 uint64_t timer_now_ns(void)
 {
     return native.trace_timers ? atomic_load_explicit(&machine_self->timer_ns, memory_order_relaxed)

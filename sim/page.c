@@ -218,6 +218,7 @@ void *page_alloc(unsigned order, int node)
     }
     page_account_keep(held);
     block_mark(page, order, PAGE_HELD);
+    machine_pages_are_held(page_address(page), bytes, true);
     return page_address(page);
 }
 
@@ -235,6 +236,7 @@ void page_free(void *address, unsigned order)
     PAGE_ASSERT(order <= PAGE_MAX_ORDER && page->extent == 1U << order, address,
                 "free of a block in another size than it has");
     page_account_end(PAGE_SIZE << order);
+    machine_pages_are_held(address, PAGE_SIZE << order, false);
     block_mark(page, order, PAGE_FREE);
     if (order == 0 && page->node == cpu->node) {
         cpu_give(cpu, page);

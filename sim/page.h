@@ -127,7 +127,20 @@ struct page_config {
     size_t populate_range_bytes; /* for ranges */
     size_t limit_bytes;          /* pages held at once, 0: no limit */
     bool huge;                   /* ask for transparent huge pages; else they are forbidden */
+    bool lazy; /* memory comes as it is touched: where that takes no time that counts */
 };
+
+/*
+ * Where such an arena will lie: pages and their records, each with the bytes of a node; what is
+ * beyond the last node's is node 0's.
+ */
+struct page_extent {
+    uintptr_t base;
+    size_t bytes;
+    size_t node_bytes;
+};
+void page_extents(const struct page_config *config, struct page_extent *pages,
+                  struct page_extent *records);
 
 /*
  * One arena a process at a time. page_init binds, populates and checks placement on sample pages

@@ -117,7 +117,7 @@ struct page_layer {
     struct page_arena arena;
     uint8_t nearest[PAGE_MAX_NODES][PAGE_MAX_NODES]; /* [node]: itself, then by distance */
     int os_node[PAGE_MAX_NODES];                     /* [node]: the system's; -1: not bound */
-    bool huge, placement_checked;
+    bool huge, placement_checked, lazy;
 
     struct page_account account;
     struct page_zone zones[PAGE_MAX_NODES];
@@ -151,6 +151,9 @@ void page_account_end(size_t bytes);
 
 /* Marks the pages of a block or range as handed out, or as free, without its first and last. */
 void page_mark_inside(struct page *first, size_t pages, enum page_state state);
+
+/* The machine's: it may watch who touches pages that nobody holds. */
+void machine_pages_are_held(const void *address, size_t bytes, bool held);
 
 /* Memory and a home node for pages that have none yet; false when the system refuses. */
 bool page_populate(struct page *first, size_t pages, unsigned node);

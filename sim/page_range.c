@@ -146,6 +146,7 @@ void *range_alloc(size_t pages, int node)
     }
     page_account_keep(held);
     page_mark_inside(first, pages, PAGE_HELD);
+    machine_pages_are_held(page_address(first), bytes, true);
     return page_address(first);
 }
 
@@ -163,6 +164,7 @@ void range_free(void *address, size_t pages)
     PAGE_ASSERT(first->state == PAGE_HELD, address, "free of a range that is not held");
     PAGE_ASSERT(first->extent == pages, address, "free of a range in another size than it has");
     page_account_end(pages << PAGE_SHIFT);
+    machine_pages_are_held(address, pages << PAGE_SHIFT, false);
     page_mark_inside(first, pages, PAGE_FREE);
     lock_acquire(&layer->vmem_lock);
     first->state = first[pages - 1].state = PAGE_FREE;

@@ -104,8 +104,10 @@ static void layer_init(struct page_layer *layer, const struct page_config *confi
 /* Memory behind pages and their records. */
 static int populate(struct page *first, size_t pages, unsigned node)
 {
-    int rc = page_arena_populate((uintptr_t)page_address(first), pages << PAGE_SHIFT);
+    int rc = 0;
 
+    if (!page_layer->lazy)
+        rc = page_arena_populate((uintptr_t)page_address(first), pages << PAGE_SHIFT);
     if (!rc)
         rc = page_arena_populate((uintptr_t)first, pages * sizeof *first);
     for (size_t i = 0; !rc && i < pages; i++)
@@ -219,9 +221,27 @@ static int check_placement(struct page_layer *layer, const struct page_config *c
 
 /* ---- the whole ---- */
 
+static size_t map_bytes(const struct page_config *config, size_t arena_bytes)
+{
+    size_t bytes = (arena_bytes >> PAGE_SHIFT) * sizeof(struct page) + sizeof(struct page_layer) +
+                   config->nr_cpus * sizeof(struct page_cpu);
+
+    return (bytes + PAGE_MASK) & ~PAGE_MASK;
+}
+
+void page_extents(const struct page_config *config, struct page_extent *pages,
+                  struct page_extent *records)
+{
+    size_t node_bytes = 2 * config_node_bytes(config);
+
+    *pages = (struct page_extent){PAGE_ARENA_BASE, node_bytes * config->nr_nodes, node_bytes};
+    *records = (struct page_extent){PAGE_MAP_BASE, map_bytes(config, pages->bytes),
+                                    (node_bytes >> PAGE_SHIFT) * sizeof(struct page)};
+}
+
 int page_init(const struct page_config *config, struct error *error)
 {
-    size_t node_bytes, arena_bytes, record_bytes, layer_bytes;
+    size_t node_bytes, arena_bytes, record_bytes;
     struct page_arena arena;
     int rc = config_check(config, error);
 
@@ -230,9 +250,7 @@ int page_init(const struct page_config *config, struct error *error)
     node_bytes = config_node_bytes(config);
     arena_bytes = node_bytes * 2 * config->nr_nodes;
     record_bytes = (arena_bytes >> PAGE_SHIFT) * sizeof(struct page);
-    layer_bytes = sizeof(struct page_layer) + config->nr_cpus * sizeof(struct page_cpu);
-    rc = page_arena_reserve(&arena, arena_bytes,
-                            (record_bytes + layer_bytes + PAGE_MASK) & ~PAGE_MASK, config->huge,
+    rc = page_arena_reserve(&arena, arena_bytes, map_bytes(config, arena_bytes), config->huge,
                             error);
     if (rc)
         return rc;
@@ -241,6 +259,7 @@ int page_init(const struct page_config *config, struct error *error)
     page_layer = (struct page_layer *)(arena.map + record_bytes);
     page_layer->arena = arena;
     page_layer->node_bytes = node_bytes;
+    page_layer->lazy = config->lazy;
     layer_init(page_layer, config);
     bind_nodes(config);
     rc = populate_nodes(page_layer, config, error);

@@ -250,16 +250,26 @@ static unsigned counted_records(const struct replay *replay)
     return RECORD_CONTENTION | (nr_nodes() > 1 ? RECORD_LOCALITY : 0);
 }
 
-static struct loop_kind first_loop(const struct replay *replay)
+static struct loop_kind measured_loop(const struct replay *replay)
 {
     const struct replay_config *config = replay->config;
+    bool together = config->cold || machine_traits.records_freely;
 
     return (struct loop_kind){
-        .measured = config->cold,
-        .sampled = replay->keeps_ledger,
-        .counted = config->cold && (config->record & counted_records(replay)),
-        .timed = config->cold && (config->record & RECORD_LATENCY),
+        .measured = true,
+        .counted = together && (config->record & counted_records(replay)),
+        .timed = together && (config->record & RECORD_LATENCY),
     };
+}
+
+static struct loop_kind first_loop(const struct replay *replay)
+{
+    struct loop_kind kind = {0};
+
+    if (replay->config->cold)
+        kind = measured_loop(replay);
+    kind.sampled = replay->keeps_ledger;
+    return kind;
 }
 
 /* Is a loop of a kind due that goes with every so many measured ones? */
@@ -273,18 +283,17 @@ static bool due(const struct replay *replay, unsigned record, const struct loop_
 static bool next_loop(struct replay *replay)
 {
     bool cold = replay->config->cold;
+    bool together = cold || machine_traits.records_freely;
 
     replay->loop++;
-    if (!replay->code && !cold && due(replay, counted_records(replay), &replay->counted))
+    if (!replay->code && !together && due(replay, counted_records(replay), &replay->counted))
         replay->kind = (struct loop_kind){.counted = true};
-    else if (!replay->code && !cold && due(replay, RECORD_LATENCY, &replay->timed))
+    else if (!replay->code && !together && due(replay, RECORD_LATENCY, &replay->timed))
         replay->kind = (struct loop_kind){.timed = true};
     else if (enough(replay))
         return false;
-    else if (cold)
-        replay->kind.sampled = false;
     else
-        replay->kind = (struct loop_kind){.measured = true};
+        replay->kind = measured_loop(replay);
     return true;
 }
 
@@ -334,9 +343,13 @@ static void run_part(struct worker *worker, const struct plan_cut *cut)
             events->words + (cut ? cut->group_positions[cursor->group_number] : events->count);
     }
     counters_run(worker, counters_start);
+    if (worker->replay->kind.measured)
+        machine_measure(true);
     worker->start_cycles = now_cycles();
     run_lists(worker);
     worker->end_cycles = now_cycles();
+    if (worker->replay->kind.measured)
+        machine_measure(false);
     counters_run(worker, counters_stop);
 }
 

@@ -27,7 +27,8 @@ enum replay_touch { REPLAY_TOUCH_NONE, REPLAY_TOUCH_FIRST, REPLAY_TOUCH_ALL };
  * REPLAY_LOOPS_A_RECORDED measured ones and in between them, so that what drifts hits all alike;
  * and how much slower such a loop is than a measured one is told with what it recorded. Only under
  * `cold`, where the first loop is the one measured, is there nothing between: there the measured
- * loops record what was asked for.
+ * loops record what was asked for; and so they do where recording takes no time at all, on the
+ * virtual machine.
  */
 enum replay_record {
     RECORD_CONTENTION = 1 << 0, /* locks, layers, trips, failed exchanges */

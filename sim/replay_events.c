@@ -37,6 +37,12 @@ static uint64_t identity_of(const struct cursor *cursor, uint64_t word)
     return (uint64_t)(cursor->replica + 1) << 41 | (uint64_t)plan_slot(word) << 9 | plan_tag(word);
 }
 
+static void touch(void *object, size_t size)
+{
+    memset(object, 0x5a, size);
+    machine_touch(object, size);
+}
+
 static void object_born(struct worker *worker, const struct cursor *cursor, uint64_t word,
                         void *object)
 {
@@ -44,9 +50,10 @@ static void object_born(struct worker *worker, const struct cursor *cursor, uint
     size_t size = replay->types[plan_type(word)].request.size;
 
     if (replay->config->touch == REPLAY_TOUCH_ALL)
-        memset(object, 0x5a, size);
+        touch(object, size);
     else if (replay->config->touch == REPLAY_TOUCH_FIRST)
-        memset(object, 0x5a, size < 8 ? size : 8);
+        touch(object, size < 8 ? size : 8);
+    machine_object_is_users(object, size, true);
     if (replay->verifier)
         verifier_birth(replay->verifier, object, size, identity_of(cursor, word));
 }
@@ -56,6 +63,7 @@ static void object_dies(struct worker *worker, const struct cursor *cursor, uint
 {
     const struct replay *replay = worker->replay;
 
+    machine_object_is_users(object, replay->types[plan_type(word)].request.size, false);
     if (replay->verifier)
         verifier_death(replay->verifier, object, replay->types[plan_type(word)].request.size,
                        identity_of(cursor, word));
@@ -309,7 +317,8 @@ enum mode {
     PLAIN,    /* nothing */
     COUNTING, /* notes layers */
     TIMING,   /* times some operations */
-    CAREFUL   /* all that is asked for: pace, touching, verification, nodes, latency, layers */
+    CAREFUL,  /* all that is asked for: pace, touching, verification, nodes, latency, layers */
+    STEPPED   /* all that, and the machine wants to know of each event */
 };
 
 static inline __attribute__((always_inline)) void *run_alloc(struct worker *worker,
@@ -319,7 +328,7 @@ static inline __attribute__((always_inline)) void *run_alloc(struct worker *work
 {
     void *object;
 
-    if (mode == CAREFUL)
+    if (mode >= CAREFUL)
         return alloc_carefully(worker, cursor, event);
     if (mode == TIMING && unlikely(sampler_due(&worker->notes->sampler)))
         return replay_alloc_timed(worker, type);
@@ -334,7 +343,7 @@ static inline __attribute__((always_inline)) void run_free(struct worker *worker
                                                            const struct replay_type *type,
                                                            void *object, const enum mode mode)
 {
-    if (mode == CAREFUL) {
+    if (mode >= CAREFUL) {
         free_carefully(worker, cursor, event, object);
         return;
     }
@@ -360,7 +369,9 @@ run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word, co
         uint64_t value;
         void *object;
 
-        if (mode == CAREFUL && !pace_due(worker, cursor, word))
+        if (mode == STEPPED)
+            machine_step();
+        if (mode >= CAREFUL && !pace_due(worker, cursor, word))
             return word;
         if (mode == COUNTING)
             self->position = word;
@@ -399,6 +410,8 @@ run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word, co
 const uint64_t *replay_run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word,
                                  const uint64_t *end)
 {
+    if (machine_traits.steps)
+        return run_words(worker, cursor, word, end, STEPPED);
     if (worker->replay->careful || worker->watches_nodes || (worker->timing && worker->counting))
         return run_words(worker, cursor, word, end, CAREFUL);
     if (worker->timing)

@@ -77,8 +77,8 @@ int replay_prepare(struct replay *replay)
         return error_set(replay->error, ENOMEM, "no memory for %u replicas", replicas);
     if (replay->config->verify && !allocator_design(replay->allocator)->harness)
         code = verifier_create(&replay->verifier, replay->error);
-    replay->careful =
-        replay->verifier || replay->config->touch != REPLAY_TOUCH_NONE || replay->config->pace > 0;
+    replay->careful = replay->verifier || replay->config->touch != REPLAY_TOUCH_NONE ||
+                      replay->config->pace > 0 || machine_traits.steps;
     if (code == 0)
         code = replay_types_bind(replay);
     if (code == 0 && replay_accounts_create(replay) != 0)

@@ -141,7 +141,8 @@ static json_t *filter_section(const struct plan *plan)
 static json_t *machine_section(const struct result_context *context,
                                const struct run_report *report)
 {
-    return json_pack("{s:s, s:s, s:I, s:I, s:b, s:s, s:b}", "kind", "native", "name",
+    return json_pack("{s:s, s:s, s:I, s:I, s:b, s:s, s:b}", "kind",
+                     report->replay.machine.simulated ? "virtual" : "native", "name",
                      context->machine_name, "cpus", (json_int_t)topology_nr_cpus(context->topology),
                      "nodes", (json_int_t)report->nr_nodes, "bound", report->bound, "binding",
                      context->binding, "oversubscribed", report->oversubscribed);

@@ -22,7 +22,7 @@
 #define POPULATE_SLACK   ((size_t)8 << 20)
 #define POPULATE_MAXIMUM ((size_t)4 << 30)
 
-/* Addresses cost next to nothing: far more than any design should come to need. */
+/* Addresses cost next to nothing. */
 #define RESERVE_FACTOR 64
 #define RESERVE_SLACK  ((size_t)1 << 30)
 
@@ -87,25 +87,21 @@ static uint64_t memory_at_hand(void)
     return pages > 0 && bytes > 0 ? (uint64_t)pages * (uint64_t)bytes / 2 : UINT64_MAX;
 }
 
-static int machine_set_up(const struct topology *topology, const struct run_config *config,
-                          const struct placement *placement, struct error *error)
+/*
+ * Addresses for each node: far more than any design should come to need, but no more than there are
+ * between the arena and its records.
+ */
+static size_t node_addresses(uint64_t wanted, unsigned nodes)
 {
-    struct machine_config machine = {
-        .nr_cpus = config->threads,
-        .nr_nodes = topology_nr_nodes(topology),
-        .cpu_node = placement->nodes,
-        .topology = config->binding->policy == BINDING_NONE ? NULL : topology,
-        .place = placement->cpus,
-        .trace_timers = config->trace_timers,
-    };
+    uint64_t most = (PAGE_MAP_BASE - PAGE_ARENA_BASE) / 2 / nodes & ~(uint64_t)0xffffff;
+    uint64_t bytes = wanted * RESERVE_FACTOR + RESERVE_SLACK;
 
-    lock_set_default_kind(config->lock);
-    return machine_start(&machine, error);
+    return bytes < most ? bytes : most;
 }
 
-static int arena_start(const struct topology *topology, const struct plan *plan,
-                       const struct run_config *config, const struct placement *placement,
-                       bool populate, struct error *error)
+static struct page_config arena_of(const struct topology *topology, const struct plan *plan,
+                                   const struct run_config *config,
+                                   const struct placement *placement, bool populate)
 {
     uint64_t most = memory_at_hand() / 2; /* blocks and ranges each */
     uint64_t wanted = plan->peak_rounded_bytes * config->replay.replicas * POPULATE_FACTOR +
@@ -115,10 +111,13 @@ static int arena_start(const struct topology *topology, const struct plan *plan,
         .nr_cpus = config->threads,
         .cpu_node = placement->nodes,
         .distance = placement->distances,
-        .os_node = topology_is_this_system(topology) ? placement->os_nodes : NULL,
-        .node_bytes = wanted * RESERVE_FACTOR + RESERVE_SLACK,
+        .os_node = topology_is_this_system(topology) && !config->virtual_machine
+                       ? placement->os_nodes
+                       : NULL,
+        .node_bytes = node_addresses(wanted, topology_nr_nodes(topology)),
         .limit_bytes = config->memory_limit,
         .huge = config->huge_pages,
+        .lazy = config->virtual_machine,
     };
 
     /* How a design divides its memory between blocks and ranges is its own affair. */
@@ -127,7 +126,32 @@ static int arena_start(const struct topology *topology, const struct plan *plan,
         pages.populate_bytes = wanted < most ? wanted : most;
         pages.populate_range_bytes = pages.populate_bytes;
     }
-    return page_init(&pages, error);
+    return pages;
+}
+
+static int machine_set_up(const struct topology *topology, const struct run_config *config,
+                          const struct placement *placement, const struct page_config *pages,
+                          struct error *error)
+{
+    struct page_extent arena, records;
+    struct machine_config machine = {
+        .nr_cpus = config->threads,
+        .nr_nodes = topology_nr_nodes(topology),
+        .cpu_node = placement->nodes,
+        .topology =
+            config->binding->policy == BINDING_NONE && !config->virtual_machine ? NULL : topology,
+        .place = placement->cpus,
+        .trace_timers = config->trace_timers,
+        .virtual_machine = config->virtual_machine,
+    };
+
+    page_extents(pages, &arena, &records);
+    machine.regions[machine.nr_regions++] =
+        (struct coherence_region){arena.base, arena.bytes, arena.node_bytes, .guarded = true};
+    machine.regions[machine.nr_regions++] =
+        (struct coherence_region){records.base, records.bytes, records.node_bytes, false};
+    lock_set_default_kind(config->lock);
+    return machine_start(&machine, error);
 }
 
 /* The harness and foreign mallocs take next to nothing from the arena. */
@@ -247,6 +271,7 @@ int run_execute(const struct plan *plan, const struct topology *topology,
 {
     struct allocator_instance *instance;
     struct placement placement;
+    struct page_config pages;
     int code;
 
     *report = (struct run_report){.nr_nodes = topology_nr_nodes(topology)};
@@ -262,10 +287,11 @@ int run_execute(const struct plan *plan, const struct topology *topology,
     if (code)
         goto out_placement;
     report->oversubscribed = placement_shared(&placement, config->threads);
-    code = machine_set_up(topology, config, &placement, error);
+    pages = arena_of(topology, plan, config, &placement, needs_memory(instance));
+    code = machine_set_up(topology, config, &placement, &pages, error);
     if (code)
         goto out_placement;
-    code = arena_start(topology, plan, config, &placement, needs_memory(instance), error);
+    code = page_init(&pages, error);
     if (code)
         goto out_machine;
     code = design_run(plan, instance, config, report, error);

@@ -18,6 +18,7 @@ struct allocator_instance;
 struct binding;
 struct error;
 struct topology;
+struct virtual_config;
 
 /* allocator.key=value */
 struct run_setting {
@@ -37,6 +38,7 @@ struct run_config {
     bool trace_timers;
     uint64_t memory_limit; /* bytes of pages, 0: none */
     bool huge_pages;
+    const struct virtual_config *virtual_machine; /* NULL: the native one */
     uint64_t one_cpu_peak_bytes; /* of the same design on one CPU, for the blowup; 0: not known */
     struct replay_config replay;
 };

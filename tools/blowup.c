@@ -25,6 +25,7 @@ static int one_cpu_run(const struct blowup *blowup, const struct run_config *con
     alone.replay.loops = 1;
     alone.replay.cold = true;
     alone.replay.record = 0;
+    alone.virtual_machine = NULL; /* what it holds does not hang on the machine */
     code = run_execute(plan, blowup->topology, &alone, &report, error);
     *peak_bytes = report.external || report.harness ? 0 : report.replay.first_pages.peak_bytes;
     run_report_cleanup(&report);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What lists of options span: threads x bindings x replicas x locks x designs x settings x sizes.
- */
+/* What lists of options span: machines x threads x bindings x replicas x locks x designs x settings
+ * x sizes. */
 #include "allocators/allocator.h"
 #include "allocators/tunable.h"
 #include "sim/error.h"
+#include "tools/machine_options.h"
 #include "tools/replay_options.h"
 
 #include <errno.h>
@@ -39,6 +40,7 @@ void cell_config(const struct replay_options *options, const struct cell *cell,
     config->threads = cell->threads;
     config->replay.replicas = (unsigned)cell->replicas;
     config->lock = cell->lock;
+    config->virtual_machine = cell->machine ? &cell->machine->config : NULL;
     config->binding = &cell->bind->binding;
     config->replay.record = record_options_of(&options->recording, config->replay.cold);
     config->replay.latency_every = options->recording.latency_every;
@@ -55,7 +57,8 @@ int cell_instance(const struct replay_options *options, const struct cell *cell,
 
 bool cells_share_plan(const struct cell *a, const struct cell *b)
 {
-    return a->threads == b->threads && a->replicas == b->replicas && a->bind == b->bind;
+    return a->machine == b->machine && a->threads == b->threads && a->replicas == b->replicas &&
+           a->bind == b->bind;
 }
 
 /* ---- the axes of a design ---- */
@@ -158,7 +161,12 @@ static int design_init(struct design *design, const char *name,
     *design = (struct design){.name = name,
                               .sized = allocator_design(instance)->set_magazine_size != NULL,
                               .axes = calloc(options->nr_settings + 1, sizeof *design->axes)};
-    if (!design->axes)
+    if (options->nr_machines && allocator_design(instance)->external)
+        code = error_set(error, EINVAL,
+                         "%s: only designs of slablab's own can be simulated: a foreign malloc's "
+                         "accesses are not seen",
+                         name);
+    if (code == 0 && !design->axes)
         code = error_set(error, ENOMEM, "no memory for settings");
     for (size_t i = 0; code == 0 && i < options->nr_settings; i++) {
         const struct allocator_setting *setting = &options->settings[i];
@@ -199,6 +207,8 @@ static char *label_of(const struct replay_options *options, const struct design 
         fprintf(stream, "%s%s=%s", before, cell->settings[i].key, cell->settings[i].value);
         before = ",";
     }
+    if (options->nr_machines > 1)
+        fprintf(stream, " %s", cell->machine->name);
     if (options->nr_locks > 1)
         fprintf(stream, " %s", lock_kind_name(cell->lock));
     if (options->nr_binds > 1)
@@ -307,12 +317,14 @@ static int designs_add(const struct replay_options *options, const struct design
     const struct number_list one = {.numbers = &single, .count = 1};
     const struct number_list *threads = &options->threads, *replicas = &options->replicas;
     size_t nr_threads = threads->count + (threads->automatic || threads->count == 0), nr_replicas;
+    size_t nr_machines = options->nr_machines ? options->nr_machines : 1;
     int code = 0;
 
     if (replicas->count == 0 && !replicas->automatic)
         replicas = &one;
     nr_replicas = replicas->count + replicas->automatic;
-    for (size_t i = 0; i < nr_threads * options->nr_binds * nr_replicas * options->nr_locks; i++) {
+    for (size_t i = 0;
+         i < nr_machines * nr_threads * options->nr_binds * nr_replicas * options->nr_locks; i++) {
         size_t rest = i;
         struct cell common = {.lock = options->locks[rest % options->nr_locks]};
 
@@ -320,7 +332,10 @@ static int designs_add(const struct replay_options *options, const struct design
         common.replicas = number_or_auto(replicas, rest % nr_replicas, REPLICAS_AUTO);
         rest /= nr_replicas;
         common.bind = &options->binds[rest % options->nr_binds];
-        common.threads = (unsigned)number_or_auto(threads, rest / options->nr_binds, 0);
+        rest /= options->nr_binds;
+        common.threads = (unsigned)number_or_auto(threads, rest % nr_threads, 0);
+        if (options->nr_machines)
+            common.machine = &options->machines[rest / nr_threads];
         for (size_t j = 0; code == 0 && j < nr_designs; j++)
             code = design_add(options, &designs[j], &common, list, error);
     }
@@ -342,8 +357,8 @@ static int check_settings_used(const struct replay_options *options, const struc
     return 0;
 }
 
-/* The designs to run when none is named: all that are ours, and the C library's malloc. */
-static int default_names(struct word_list *names)
+/* The designs to run when none is named: all that are ours, and natively the C library's malloc. */
+static int default_names(const struct replay_options *options, struct word_list *names)
 {
     size_t count;
     const struct allocator *const *all = allocator_all(&count);
@@ -353,7 +368,7 @@ static int default_names(struct word_list *names)
         if (!all[i]->external)
             code = word_list_add(names, "%s", all[i]->name);
     }
-    return code ?: word_list_add(names, "malloc:libc");
+    return code || options->nr_machines ? code : word_list_add(names, "malloc:libc");
 }
 
 /* A name that is given twice is one. */
@@ -386,7 +401,7 @@ int cells_create(const struct replay_options *options, struct cell_list *cells, 
     int code = 0;
 
     *cells = (struct cell_list){0};
-    if (options->allocators.count == 0 && default_names(&cells->values) != 0)
+    if (options->allocators.count == 0 && default_names(options, &cells->values) != 0)
         code = error_set(error, ENOMEM, "no memory for a list of designs");
     if (code == 0) {
         /* Names that nobody typed are the list's, which has nothing else in it yet. */

@@ -26,6 +26,7 @@ int cmd_list(int argc, char **argv);
 int cmd_plot(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_sim(int argc, char **argv);
 int cmd_sweep(int argc, char **argv);
 
 /* Says on stderr what went wrong and turns a negative errno into an exit status. */

@@ -16,6 +16,7 @@ static const struct command commands[] = {
     {"info", "what is in a trace", cmd_info},
     {"check", "does a trace keep every rule of the format", cmd_check},
     {"replay", "run a trace against allocators on this machine's cores", cmd_replay},
+    {"sim", "run a trace against allocators on a simulated machine", cmd_sim},
     {"sweep", "many replays over lists of options, into a folder", cmd_sweep},
     {"compare", "what a sweep shows, and what two show: differences beyond noise", cmd_compare},
     {"plot", "pictures of a sweep", cmd_plot},

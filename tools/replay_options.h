@@ -34,6 +34,8 @@ struct bind_option {
 /* As many as the threads need. */
 #define REPLICAS_AUTO UINT64_MAX
 
+struct machine;
+
 struct replay_options {
     struct word_list allocators;
     struct allocator_setting *settings;
@@ -53,6 +55,9 @@ struct replay_options {
     struct record_options recording;
     bool blowup;           /* run each design on one CPU too, for its peak */
     struct run_config run; /* what all cells share */
+    /* Virtual ones; none: the native one. Not these options' own. */
+    const struct machine *machines;
+    size_t nr_machines;
     /* Every option as given, for handing on to a child process: "--lock=mcs". */
     struct word_list given;
 };
@@ -67,6 +72,7 @@ int replay_options_check(const struct replay_options *options, struct error *err
 
 /* Strings are the options' or the list's. */
 struct cell {
+    const struct machine *machine; /* NULL: the native one */
     const char *allocator;
     struct run_setting *settings; /* owned */
     size_t nr_settings;
@@ -87,13 +93,14 @@ struct cell_list {
 /*
  * All cells: an unknown design, tunable or value is -EINVAL or -ENOENT here, before anything runs;
  * see also trial.h. What a design does not have (a magazine size, another design's tunable) makes
- * no cells of it. Cells of the same threads, replicas and binding are neighbours, in this order.
+ * no cells of it. Cells of the same machine, threads, replicas and binding are neighbours, in this
+ * order.
  */
 int cells_create(const struct replay_options *options, struct cell_list *cells,
                  struct error *error);
 void cells_cleanup(struct cell_list *cells);
 
-/* Do one machine and one plan serve both? Threads, replicas and binding are the same. */
+/* Do one machine and one plan serve both? Machine, threads, replicas and binding are the same. */
 bool cells_share_plan(const struct cell *a, const struct cell *b);
 
 /* The cell's design with its settings and size, not yet started; see run_allocator_create. */

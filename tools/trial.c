@@ -3,9 +3,10 @@
 #include "tools/trial.h"
 
 #include "allocators/allocator.h"
-#include "sim/error.h"
 #include "sim/driver.h"
+#include "sim/error.h"
 #include "sim/topology.h"
+#include "tools/machine_options.h"
 #include "tools/replay_options.h"
 
 #include <errno.h>
@@ -73,8 +74,11 @@ int trial_run(const struct replay_options *options, const struct cell_list *cell
     int code = 0;
 
     for (size_t i = 0; code == 0 && i < cells->count; i++) {
-        if (i == 0 || !cells_share_plan(&cells->cells[i], &cells->cells[i - 1]))
-            code = place_cell(options, &cells->cells[i], topology, error);
+        const struct cell *cell = &cells->cells[i];
+
+        if (i == 0 || !cells_share_plan(cell, cell - 1))
+            code = place_cell(options, cell, cell->machine ? cell->machine->topology : topology,
+                              error);
     }
     if (code == 0)
         code = machine_start(&machine, error);

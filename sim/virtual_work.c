@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Safe points of the virtual machine, waiting, and read-copy-update. Who waits for all others, or
+ * for a post to be run, sleeps until it is woken; who waits for something that nobody announces
+ * looks now and then.
+ */
+#include "sim/virtual_internal.h"
+#include "sim/work.h"
+
+#include <assert.h>
+
+/* A CPU that waits looks again after so long, and so long at most. */
+#define LOOK_FIRST_CYCLES 64
+#define LOOK_MOST_CYCLES  1024
+/* One that has finished, and has deferred work, follows the others' timers by looking this often.
+ */
+#define FOLLOW_CYCLES 20000
+
+/* ---- posts ---- */
+
+static void post_push(struct virtual_cpu *cpu, struct post *post)
+{
+    post->next = cpu->posts;
+    cpu->posts = post;
+    if (virtual_machine.running)
+        virtual_wake(cpu, virtual_machine.running->clock +
+                              virtual_machine.config.costs->interrupt_cycles);
+}
+
+void virtual_posts_run(struct virtual_cpu *cpu)
+{
+    while (cpu->posts) {
+        struct post *post = cpu->posts;
+
+        cpu->posts = NULL;
+        while (post) {
+            /* The asker may be gone, and the post with it, once it has run and is counted. */
+            struct post *next = post->next;
+            unsigned *left = post->left;
+
+            post->fn(post->argument);
+            --*left;
+            post = next;
+        }
+    }
+}
+
+/* ---- read-copy-update: a grace period ends when every CPU has been seen at rest in it ---- */
+
+/* What a struct grace's `machine` holds. */
+struct virtual_grace {
+    struct virtual_grace *next;
+    struct post post;
+    unsigned cpu;
+};
+_Static_assert(sizeof(struct virtual_grace) <= sizeof((struct grace *)0)->machine,
+               "the machine's part of a grace holds what it needs");
+
+static struct {
+    uint64_t period;               /* the one in hand, or the last */
+    unsigned unseen;               /* CPUs that it still waits for; 0: none is in hand */
+    struct virtual_grace *current; /* end with the period in hand */
+    struct virtual_grace *coming;  /* given since it began */
+    unsigned left;                 /* given to grace_call and not run yet */
+} graces;
+
+void virtual_work_reset(void)
+{
+    graces.period = graces.unseen = graces.left = 0;
+    graces.current = graces.coming = NULL;
+}
+
+static bool at_rest(const struct virtual_cpu *cpu)
+{
+    return !virtual_machine.running || (cpu->parked && cpu->resting);
+}
+
+static void period_begin(void)
+{
+    if (graces.unseen || !graces.coming)
+        return;
+    graces.period++;
+    graces.current = graces.coming;
+    graces.coming = NULL;
+    for (unsigned i = 0; i < machine_nr_cpus; i++) {
+        struct virtual_cpu *cpu = &virtual_machine.cpus[i];
+
+        if (at_rest(cpu))
+            cpu->quiescent = graces.period;
+        else
+            graces.unseen++;
+    }
+}
+
+/* Callbacks run on the CPUs that gave them. */
+static void period_end(void)
+{
+    struct virtual_grace *grace = graces.current;
+
+    graces.current = NULL;
+    while (grace) {
+        struct virtual_grace *next = grace->next;
+
+        post_push(&virtual_machine.cpus[grace->cpu], &grace->post);
+        grace = next;
+    }
+}
+
+/* This CPU reads nothing now. */
+static void rest_noted(struct virtual_cpu *cpu)
+{
+    if (graces.unseen == 0 || cpu->quiescent == graces.period || cpu->read_sides)
+        return;
+    cpu->quiescent = graces.period;
+    if (--graces.unseen == 0) {
+        period_end();
+        period_begin();
+    }
+}
+
+void rcu_read_begin(void)
+{
+    virtual_self()->read_sides++;
+}
+
+void rcu_read_end(void)
+{
+    virtual_self()->read_sides--;
+}
+
+bool rcu_no_readers(void)
+{
+    return !virtual_machine.running && virtual_self()->read_sides == 0;
+}
+
+static void grace_run(void *argument)
+{
+    struct grace *grace = argument;
+
+    grace->fn(grace);
+}
+
+void grace_call(struct grace *grace, void (*fn)(struct grace *grace))
+{
+    struct virtual_grace *part = (struct virtual_grace *)grace->machine;
+
+    grace->fn = fn;
+    part->cpu = cpu_id();
+    part->post = (struct post){.fn = grace_run, .argument = grace, .left = &graces.left};
+    part->next = graces.coming;
+    graces.coming = part;
+    graces.left++;
+    period_begin();
+}
+
+static void on_each_cpu_serially(void (*fn)(void *argument), void *argument)
+{
+    struct machine_cpu *caller = machine_self;
+
+    for (unsigned i = 0; i < machine_nr_cpus; i++) {
+        machine_adopt(i);
+        fn(argument);
+    }
+    machine_self = caller;
+}
+
+static void run_own_posts(void *unused)
+{
+    (void)unused;
+    virtual_posts_run(virtual_self());
+}
+
+void grace_barrier(void)
+{
+    unsigned spins = 0;
+
+    while (graces.left) {
+        if (virtual_machine.running) {
+            machine_wait_step(&spins);
+            continue;
+        }
+        /* With no worker to read anything, every period is over as it begins. */
+        graces.unseen = 0;
+        period_end();
+        period_begin();
+        on_each_cpu_serially(run_own_posts, NULL);
+    }
+}
+
+/* ---- safe points and waiting ---- */
+
+void machine_safe_point(void)
+{
+    struct virtual_cpu *self = virtual_self();
+
+    assert(self->held_locks == 0);
+    virtual_posts_run(self);
+    work_safe_point();
+    rest_noted(self);
+}
+
+/* Until somebody wakes it, at a safe point. */
+static void rest(const char *why)
+{
+    struct virtual_cpu *self = virtual_self();
+
+    self->resting = true;
+    virtual_park(why);
+    self->resting = false;
+}
+
+void machine_wait_step(unsigned *spins)
+{
+    uint64_t cycles = (uint64_t)LOOK_FIRST_CYCLES << *spins;
+
+    machine_safe_point();
+    if (cycles < LOOK_MOST_CYCLES)
+        ++*spins;
+    virtual_spend(cycles);
+    virtual_synchronise();
+}
+
+/* Somebody who has nothing to do could take it. */
+void machine_work_arrived(void)
+{
+    for (unsigned i = 0; virtual_machine.running && i < machine_nr_cpus; i++) {
+        struct virtual_cpu *cpu = &virtual_machine.cpus[i];
+
+        if (!cpu->parked || !cpu->resting)
+            continue;
+        virtual_wake(cpu, virtual_machine.running->clock +
+                              virtual_machine.config.costs->interrupt_cycles);
+        return;
+    }
+}
+
+void spin_wait(const _Atomic uint32_t *word, uint32_t value)
+{
+    unsigned spins = 0;
+
+    while (atomic_load_explicit(word, memory_order_relaxed) == value)
+        machine_wait_step(&spins);
+}
+
+bool wait_for(bool (*condition)(void *argument), void *argument, uint64_t timeout_ns)
+{
+    uint64_t start = now_cycles();
+    unsigned spins = 0;
+
+    while (!condition(argument)) {
+        if (machine_cycles_to_ns(now_cycles() - start) >= timeout_ns)
+            return false;
+        machine_wait_step(&spins);
+    }
+    return true;
+}
+
+/* Who has finished its part goes by the clock of the furthest of the others. */
+static void timer_follow(void)
+{
+    for (unsigned i = 0; i < machine_nr_cpus; i++)
+        machine_set_timer(
+            atomic_load_explicit(&virtual_machine.cpus[i].self.timer_ns, memory_order_relaxed));
+}
+
+static void wake_all(void)
+{
+    for (unsigned i = 0; i < machine_nr_cpus; i++) {
+        if (virtual_machine.cpus[i].resting)
+            virtual_wake(&virtual_machine.cpus[i], now_cycles());
+    }
+}
+
+static void serve_all(void)
+{
+    machine_safe_point();
+    if (cds_list_empty(&machine_self->deferred))
+        return;
+    timer_follow();
+    virtual_spend(FOLLOW_CYCLES);
+    virtual_synchronise();
+    machine_safe_point();
+}
+
+/* What somebody waits for who has not come yet; nothing that could begin something new. */
+static void serve_posts(void)
+{
+    virtual_posts_run(virtual_self());
+    rest_noted(virtual_self());
+}
+
+/* `serve` is what a waiting CPU does whenever it wakes. */
+static void barrier(void (*serve)(void), bool timers)
+{
+    struct virtual_machine *machine = &virtual_machine;
+    unsigned phase = machine->phase;
+
+    virtual_synchronise();
+    if (++machine->arrived == machine_nr_cpus) {
+        machine->arrived = 0;
+        machine->phase++;
+        wake_all();
+        return;
+    }
+    for (;;) {
+        serve();
+        if (machine->phase != phase)
+            return;
+        if (!timers || cds_list_empty(&machine_self->deferred))
+            rest("waiting for all others");
+    }
+}
+
+void machine_barrier(void)
+{
+    barrier(serve_all, true);
+}
+
+void machine_stand_still(void (*fn)(void *argument), void *argument)
+{
+    struct virtual_cpu *self = virtual_self();
+
+    barrier(serve_all, true);
+    barrier(serve_posts, false);
+    if (cpu_id() == 0) {
+        virtual_machine.running = NULL; /* time stands still too */
+        fn(argument);
+        virtual_machine.running = self;
+    }
+    barrier(serve_posts, false);
+}
+
+void virtual_close(void)
+{
+    struct virtual_machine *machine = &virtual_machine;
+
+    if (++machine->closed == machine_nr_cpus)
+        wake_all();
+    while (machine->closed < machine_nr_cpus) {
+        serve_posts();
+        if (machine->closed < machine_nr_cpus)
+            rest("waiting for all others to return");
+    }
+}
+
+/* ---- every CPU ---- */
+
+void on_each_cpu(void (*fn)(void *argument), void *argument)
+{
+    unsigned self = cpu_id(), left = machine_nr_cpus - 1, spins = 0;
+
+    assert(!lock_any_held());
+    if (!virtual_machine.running) {
+        on_each_cpu_serially(fn, argument);
+        return;
+    }
+
+    struct post posts[machine_nr_cpus];
+
+    for (unsigned i = 0; i < machine_nr_cpus; i++) {
+        if (i == self)
+            continue;
+        posts[i] = (struct post){.fn = fn, .argument = argument, .left = &left};
+        post_push(&virtual_machine.cpus[i], &posts[i]);
+    }
+    fn(argument);
+    while (left)
+        machine_wait_step(&spins);
+}
