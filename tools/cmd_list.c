@@ -111,7 +111,7 @@ static json_t *describe_table(const struct cost_table *table)
     object =
         json_pack("{s:s, s:s, s:i, s:i, s:f, s:s, s:s, s:s}", "name", table->name, "summary",
                   table->summary, "cpus", (int)topology_nr_cpus(topology), "nodes",
-                  (int)topology_nr_nodes(topology), "ghz", table->hz * 1e-9, "topology",
+                  (int)topology_nr_nodes(topology), "ghz", table->hz / 1e9, "topology",
                   table->topology, "source", table->source, "extrapolated", table->extrapolated);
     topology_destroy(topology);
     return object;
