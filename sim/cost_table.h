@@ -39,7 +39,9 @@ enum distance {
     DISTANCE_HOP3,
     DISTANCES
 };
-const char *distance_name(enum distance distance); /* "self", "core", "llc", "node", ... */
+const char *distance_name(enum distance distance);  /* "self", "core", "llc", "node", ... */
+const char *cost_op_name(enum cost_op op);          /* "load", "store", "atomic" */
+const char *line_state_name(enum line_state state); /* "invalid", "shared", ... */
 
 /* Where the line's home memory is, seen from who asks. */
 enum cost_home {
@@ -57,8 +59,8 @@ struct cost_cache {
 struct cost_table {
     char *name;         /* "opteron-6172x4" */
     char *summary;      /* one line */
-    char *source;       /* publications, and what each gave */
-    char *extrapolated; /* what is not in them, and by which rule; "" : nothing */
+    char *source;       /* publications, and what each gave; may have several lines */
+    char *extrapolated; /* what is not in them, and by which rule; "" : nothing; lines as above */
     char *topology;     /* hwloc synthetic description */
     double hz;
     bool has_owned; /* MOESI */
@@ -80,7 +82,8 @@ struct cost_table {
 
     /*
      * Links between nodes, [nr_nodes * nr_nodes], when the topology is the table's own: 0 the same,
-     * 1 .. 3. NULL: one between any two packages.
+     * 1 .. 3; of two nodes of a package it says nothing. NULL: one between any two packages, and
+     * nr_nodes is 0.
      */
     uint8_t *hops;
     unsigned nr_nodes;
@@ -98,7 +101,10 @@ const struct cost_table *cost_table_at(size_t index);
 /* -ENOENT: the sentence lists the names. */
 int cost_table_find(const char *name, const struct cost_table **table, struct error *error);
 
-/* The text format of sim/MACHINES.md. -EINVAL with file, line and reason; -errno of the file. */
+/*
+ * The text format of sim/MACHINES.md. -EINVAL with file, line and reason; -errno of the file. What
+ * was written reads as the same table; -EINVAL from the writer: a text that no file could hold.
+ */
 int cost_table_read(const char *path, struct cost_table **table, struct error *error);
 int cost_table_write(const struct cost_table *table, const char *path, struct error *error);
 void cost_table_destroy(struct cost_table *table); /* of what read gave */
@@ -107,7 +113,9 @@ void cost_table_destroy(struct cost_table *table); /* of what read gave */
  * How far apart the CPUs `cpus[0 .. nr_cpus)` of a topology (logical numbers) are, and its nodes:
  * cpu_distances [nr_cpus * nr_cpus] and node_distances [nr_nodes * nr_nodes] get enum distance. By
  * core, last-level cache, node and package; between packages by the table's hops where the
- * topology is the table's own (`own`), else by the rank of the topology's distances.
+ * topology is the table's own (`own`), else by the rank of the topology's distances: the least is
+ * one hop, the next two, all others three. CPUs of two packages that share a node are one hop
+ * apart. A CPU that is listed twice is at distance SELF from itself.
  */
 void cost_distances(const struct topology *topology, const struct cost_table *table, bool own,
                     const unsigned *cpus, unsigned nr_cpus, uint8_t *cpu_distances,

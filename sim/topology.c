@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <hwloc.h>
 #include <hwloc/distances.h>
+#include <hwloc/export.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -380,6 +381,16 @@ unsigned topology_distance(const struct topology *topology, unsigned from_node, 
 const char *topology_describe(const struct topology *topology)
 {
     return topology->description;
+}
+
+int topology_synthetic(const struct topology *topology, char *text, size_t size,
+                       struct error *error)
+{
+    if (hwloc_topology_export_synthetic(topology->hwloc, text, size,
+                                        HWLOC_TOPOLOGY_EXPORT_SYNTHETIC_FLAG_NO_ATTRS) < 0)
+        return error_set(error, ENOTSUP, "%s: too irregular for a synthetic description",
+                         topology->description);
+    return 0;
 }
 
 /* ---- binding ---- */

@@ -46,6 +46,13 @@ unsigned topology_distance(const struct topology *topology, unsigned from_node, 
 /* One line for people and provenance, such as "1 package, 1 node, 1 L3, 2 cores, 2 CPUs". */
 const char *topology_describe(const struct topology *topology);
 
+/*
+ * A synthetic description, from which topology_create_synthetic makes a machine of this shape.
+ * -ENOTSUP: it is too irregular for one (a mask has left of one package more than of another).
+ */
+int topology_synthetic(const struct topology *topology, char *text, size_t size,
+                       struct error *error);
+
 enum binding_policy {
     BINDING_COMPACT, /* fill a core, a cache, a node before the next */
     BINDING_SCATTER, /* as far apart as the machine allows; see topology_place */

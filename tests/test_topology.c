@@ -84,6 +84,23 @@ static void distances_fall_back_to_10_and_20(void **state)
     topology_destroy(topology);
 }
 
+static void a_machine_can_be_described_again(void **state)
+{
+    struct topology *topology = synthetic(TWO_PACKAGES), *again;
+    struct error error;
+    char text[256];
+
+    (void)state;
+    assert_int_equal(topology_synthetic(topology, text, sizeof text, &error), 0);
+    again = synthetic(text);
+    assert_string_equal(topology_describe(again), topology_describe(topology));
+    for (unsigned i = 0; i < 16; i++)
+        assert_memory_equal(topology_cpu(again, i), topology_cpu(topology, i),
+                            sizeof(struct topology_cpu));
+    topology_destroy(again);
+    topology_destroy(topology);
+}
+
 static void without_caches_and_packages_there_is_one_of_each(void **state)
 {
     struct topology *topology = synthetic("numa:1 core:3 pu:1");
@@ -380,6 +397,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_synthetic_machine_is_numbered_from_its_description),
         cmocka_unit_test(distances_fall_back_to_10_and_20),
+        cmocka_unit_test(a_machine_can_be_described_again),
         cmocka_unit_test(without_caches_and_packages_there_is_one_of_each),
         cmocka_unit_test(compact_fills_a_core_a_cache_a_node_before_the_next),
         cmocka_unit_test(scatter_goes_round_packages_then_caches_then_cores_then_siblings),

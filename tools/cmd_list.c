@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* slablab list: what there is. */
 #include "allocators/allocator.h"
+#include "sim/cost_table.h"
 #include "sim/error.h"
 #include "sim/lock.h"
 #include "sim/topology.h"
@@ -100,16 +101,37 @@ static json_t *list_locks(void)
     return list;
 }
 
+static json_t *describe_table(const struct cost_table *table)
+{
+    struct topology *topology;
+    json_t *object;
+
+    if (topology_create_synthetic(table->topology, &topology, NULL) != 0)
+        return NULL;
+    object =
+        json_pack("{s:s, s:s, s:i, s:i, s:f, s:s, s:s, s:s}", "name", table->name, "summary",
+                  table->summary, "cpus", (int)topology_nr_cpus(topology), "nodes",
+                  (int)topology_nr_nodes(topology), "ghz", table->hz / 1e9, "topology",
+                  table->topology, "source", table->source, "extrapolated", table->extrapolated);
+    topology_destroy(topology);
+    return object;
+}
+
+/* This host for replay, and those of cost tables. */
 static json_t *list_machines(void)
 {
     json_t *list = json_array();
     struct topology *host;
 
-    if (topology_create_host(&host, NULL) != 0)
-        return list;
-    json_array_append_new(
-        list, json_pack("{s:s, s:s}", "name", "host", "summary", topology_describe(host)));
-    topology_destroy(host);
+    if (topology_create_host(&host, NULL) == 0) {
+        json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:i}", "name", "host", "summary",
+                                              topology_describe(host), "cpus",
+                                              (int)topology_nr_cpus(host), "nodes",
+                                              (int)topology_nr_nodes(host)));
+        topology_destroy(host);
+    }
+    for (size_t i = 0; i < cost_table_count(); i++)
+        json_array_append_new(list, describe_table(cost_table_at(i)));
     return list;
 }
 
@@ -172,6 +194,18 @@ static const struct argp argp = {option_table,
                                  NULL,
                                  NULL};
 
+/* The lines of a text, each behind the first under it. */
+static void print_text(const char *key, const char *text)
+{
+    printf("  %-28s   %s: ", "", key);
+    for (; *text; text++) {
+        putchar(*text);
+        if (*text == '\n')
+            printf("  %-28s     ", "");
+    }
+    putchar('\n');
+}
+
 static void print_list(const char *what, const json_t *list)
 {
     const json_t *entry, *value;
@@ -185,8 +219,12 @@ static void print_list(const char *what, const json_t *list)
                json_string_value(json_object_get(entry, "summary")));
         json_object_foreach((json_t *)entry, key, value)
         {
-            if (strcmp(key, "name") != 0 && strcmp(key, "summary") != 0 && json_is_string(value))
-                printf("  %-28s   %s: %s\n", "", key, json_string_value(value));
+            if (strcmp(key, "name") == 0 || strcmp(key, "summary") == 0)
+                continue;
+            if (json_is_string(value))
+                print_text(key, json_string_value(value));
+            else if (json_is_number(value))
+                printf("  %-28s   %s: %g\n", "", key, json_number_value(value));
         }
     }
 }

@@ -20,6 +20,8 @@ static const struct command commands[] = {
     {"sweep", "many replays over lists of options, into a folder", cmd_sweep},
     {"compare", "what a sweep shows, and what two show: differences beyond noise", cmd_compare},
     {"plot", "pictures of a sweep", cmd_plot},
+    {"measure-machine", "what accesses cost on this machine: a table for virtual ones",
+     cmd_measure_machine},
     {"report", "a sweep as one page: findings, tables, pictures, provenance", cmd_report},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
@@ -29,7 +31,7 @@ static void usage(FILE *stream)
     fprintf(stream, "usage: slablab COMMAND [ARGUMENT...]\n\n"
                     "Replays recorded allocation traces against slab allocator designs.\n\n");
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(stream, "  %-8s %s\n", commands[i].name, commands[i].summary);
+        fprintf(stream, "  %-15s %s\n", commands[i].name, commands[i].summary);
     fprintf(stream,
             "\n`slablab COMMAND --help` tells more. Exit status: 0 done, 1 the run failed or "
             "is\ninvalid, 2 wrong usage or unreadable input.\n");
