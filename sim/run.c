@@ -88,12 +88,14 @@ static uint64_t memory_at_hand(void)
 }
 
 /*
- * Addresses for each node: far more than any design should come to need, but no more than there are
- * between the arena and its records.
+ * Addresses for each node: far more than any design should come to need, but of a virtual machine
+ * no more than its model of caches can number (2^32 lines).
  */
-static size_t node_addresses(uint64_t wanted, unsigned nodes)
+#define VIRTUAL_ARENA_BYTES ((uint64_t)128 << 30)
+
+static size_t node_addresses(const struct run_config *config, uint64_t wanted, unsigned nodes)
 {
-    uint64_t most = (PAGE_MAP_BASE - PAGE_ARENA_BASE) / 2 / nodes & ~(uint64_t)0xffffff;
+    uint64_t most = config->virtual_machine ? VIRTUAL_ARENA_BYTES / 2 / nodes : UINT64_MAX;
     uint64_t bytes = wanted * RESERVE_FACTOR + RESERVE_SLACK;
 
     return bytes < most ? bytes : most;
@@ -114,7 +116,7 @@ static struct page_config arena_of(const struct topology *topology, const struct
         .os_node = topology_is_this_system(topology) && !config->virtual_machine
                        ? placement->os_nodes
                        : NULL,
-        .node_bytes = node_addresses(wanted, topology_nr_nodes(topology)),
+        .node_bytes = node_addresses(config, wanted, topology_nr_nodes(topology)),
         .limit_bytes = config->memory_limit,
         .huge = config->huge_pages,
         .lazy = config->virtual_machine,

@@ -2,7 +2,7 @@
 /* slablab measure-machine: this host as a table of costs. */
 #include "sim/clock.h"
 #include "sim/error.h"
-#include "sim/native.h"
+#include "sim/driver.h"
 #include "sim/topology.h"
 #include "tools/command.h"
 #include "tools/environment.h"
@@ -175,7 +175,7 @@ static char *source_text(const struct topology *topology, const struct measureme
         fprintf(stream, "\na virtual machine: what it calls CPUs and caches is its host's to say, "
                         "and other guests were measured too");
     fprintf(stream, "\ncycles of the clock (%s), which need not be the cores' clock",
-            native_clock_name());
+            machine_clock()->name);
     fprintf(stream,
             "\nmedian of rounds (5%% to 95%% of them); stores with the fence that waits for "
             "them, taken off in the table");
@@ -245,7 +245,7 @@ static struct cost_table *table_create(const struct measure_options *options, st
         table->summary = strdup(topology_describe(topology));
         table->topology = strdup(shape);
         table->has_owned = options->reference->has_owned;
-        table->hz = round(native_clock_hz() / CLOCK_STEP_HZ) * CLOCK_STEP_HZ;
+        table->hz = round(machine_clock()->hz / CLOCK_STEP_HZ) * CLOCK_STEP_HZ;
         measure_caches(topology_cpu(topology, options->cpus[0])->os_index, table);
         if (!table->l1.bytes)
             table->l1 = (struct cost_cache){32 << 10, 8};
