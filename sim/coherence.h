@@ -26,7 +26,7 @@ struct coherence;
  * Addresses that are looked at; all others cost nothing and are nobody's business. The home of an
  * address is node (address - base) / home_bytes; beyond the last node, node 0. Regions begin at a
  * line and do not overlap; all together have less than 2^32 lines (256 GiB). What is not touched
- * of them costs addresses, and no memory. The first should be the one that is used most.
+ * of them costs addresses, and no memory.
  */
 struct coherence_region {
     uintptr_t base;
@@ -77,8 +77,8 @@ static inline uint64_t coherence_access(struct coherence *coherence, unsigned cp
 /* ---- who owns what: costs nothing, and outside of the regions is nothing ---- */
 
 /*
- * Lines of pages are held or not; in guarded regions they begin as not held. In neither kind of
- * page is anything the user's at first.
+ * Pages are held or not; in guarded regions they begin as not held. Either way nothing in them is
+ * the user's any more.
  */
 void coherence_page(struct coherence *coherence, uintptr_t address, size_t bytes, bool held);
 /* Whole 8-byte granules inside of [address, address + bytes) are the user's, or no longer. */
@@ -104,6 +104,7 @@ struct coherence_counts {
     uint64_t false_by_label[COHERENCE_LABELS]; /* of these: the two CPUs touched different bytes */
 };
 const struct coherence_counts *coherence_counts(const struct coherence *coherence, unsigned cpu);
+/* Transfers from before it may be found false after it: at most one of a line. */
 void coherence_counts_reset(struct coherence *coherence);
 
 /* All lines leave all caches and nobody waits for any; owners, labels and counts stay. */

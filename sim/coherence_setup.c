@@ -166,7 +166,11 @@ static void *reserve(size_t bytes)
     void *got = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-    return got == MAP_FAILED ? NULL : got;
+    if (got == MAP_FAILED)
+        return NULL;
+    /* Where there are huge pages: a miss here looks into several of these in any order. */
+    (void)madvise(got, bytes, MADV_HUGEPAGE);
+    return got;
 }
 
 static size_t blocks_bytes(const struct coherence *coherence)
