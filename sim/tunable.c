@@ -78,8 +78,7 @@ static int unknown_key(const char *owner, const struct tunable *tunables, const 
     return error_set(error, ENOENT, "%s has no tunable '%s'; it has: %s", owner, key, keys);
 }
 
-/* What a tunable may be, in words. */
-static void allowed(const struct tunable *tunable, char *text, size_t room)
+const char *tunable_allowed(const struct tunable *tunable, char *text, size_t room)
 {
     text[0] = '\0';
     switch (tunable->kind) {
@@ -99,6 +98,7 @@ static void allowed(const struct tunable *tunable, char *text, size_t room)
     case TUNABLE_STRING:
         snprintf(text, room, "a text that is not empty");
     }
+    return text;
 }
 
 static int refuse(const char *owner, const struct tunable *tunable, int code, const char *value,
@@ -106,9 +106,8 @@ static int refuse(const char *owner, const struct tunable *tunable, int code, co
 {
     char words[200];
 
-    allowed(tunable, words, sizeof words);
     return error_set(error, code, "%s: tunable '%s' cannot be '%s'; it can be %s", owner,
-                     tunable->key, value, words);
+                     tunable->key, value, tunable_allowed(tunable, words, sizeof words));
 }
 
 /* 0, -EINVAL (no number), -ERANGE (no 64-bit number). */

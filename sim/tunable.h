@@ -80,4 +80,7 @@ int tunable_set(const char *owner, const struct tunable *tunables, void *options
 const char *tunable_text(const struct tunable *tunable, const void *options, char *buffer,
                          size_t size);
 
+/* What it may be, in words: "1 to 62", "on or off". Returns `text`. */
+const char *tunable_allowed(const struct tunable *tunable, char *text, size_t room);
+
 #endif
