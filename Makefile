@@ -88,7 +88,7 @@ $(BUILD)/version.h: FORCE
 	   echo '#define SLABLAB_BUILD "$(CFG), '"$$($(CC) --version 2>/dev/null | head -n 1)"'"'; \
 	   echo '#define SLABLAB_DATADIR "$(datadir)/slablab"'; } > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
-$(BUILD)/sim/result.o $(BUILD)/tools/main.o $(BUILD)/traces/import.o $(BUILD)/tools/cmd_plot.o: | $(BUILD)/version.h
+$(BUILD)/sim/result.o $(BUILD)/tools/main.o $(BUILD)/traces/import.o $(BUILD)/traces/generate.o $(BUILD)/tools/cmd_plot.o: | $(BUILD)/version.h
 
 .PHONY: FORCE
 FORCE:
