@@ -19,8 +19,8 @@
 
 static void help_and_version_are_there(void **state)
 {
-    static const char *const commands[] = {"list",  "import", "info",    "check", "replay",
-                                           "sweep", "plot",   "compare", "report"};
+    static const char *const commands[] = {"list",  "import", "info",    "check",  "replay",
+                                           "sweep", "plot",   "compare", "report", "gen"};
 
     (void)state;
     cli_run("--help");
