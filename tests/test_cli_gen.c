@@ -159,6 +159,32 @@ static void standard_output_will_do(void **state)
     assert_memory_equal(cli_last.output, "\x89SLT\r\n\x1a\n", 8);
 }
 
+static void a_load_like_a_recorded_one_says_how_like_it_is(void **state)
+{
+    json_t *object;
+
+    (void)state;
+    cli_run("gen --like traces/samples/find.slt -o @/like.slt --cpus 4 --events 50000 --json");
+    assert_status(0);
+    assert_non_null(strstr(cli_last.messages, "Kolmogorov-Smirnov"));
+    assert_non_null(strstr(cli_last.messages, "left out: 1942 events"));
+    object = json_loads(cli_last.output, 0, NULL);
+    assert_int_equal(json_array_size(json_object_get(object, "distances")), 8);
+    json_decref(object);
+    cli_run("info @/like.slt");
+    assert_status(0);
+    assert_non_null(strstr(cli_last.output, "4 streams, 50000 events"));
+    assert_non_null(strstr(cli_last.output, "names_cache"));
+    cli_run("gen --like @/missing.slt -o @/never.slt");
+    assert_refused("missing.slt");
+    cli_run("gen --like traces/samples/find.slt -o -");
+    assert_refused("name a file");
+    cli_run("gen --like traces/samples/find.slt -o @/never.slt --cpus many");
+    assert_refused("0 to 65536");
+    cli_run("gen --like traces/samples/find.slt pairs");
+    assert_refused("not both");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +195,7 @@ int main(void)
         cmocka_unit_test(the_list_of_workloads_has_their_parameters),
         cmocka_unit_test(what_cannot_be_generated_is_refused_and_leaves_nothing),
         cmocka_unit_test(standard_output_will_do),
+        cmocka_unit_test(a_load_like_a_recorded_one_says_how_like_it_is),
     };
 
     return cmocka_run_group_tests_name("cli_gen", tests, cli_set_up, cli_tear_down);

@@ -151,8 +151,8 @@ static void the_bytes_are_the_same_everywhere(void **state)
     (void)state;
     generate("mixed", "events=1000 seed=1");
     assert_int_equal(events[0].time_ns, 0);
-    assert_int_equal(summary.duration_ns, 505012);
-    assert_int_equal(summary.requested_bytes, 195627);
+    assert_int_equal(summary.duration_ns, 464178);
+    assert_int_equal(summary.requested_bytes, 182728);
 }
 
 static void the_rate_is_the_mean_between_events_of_a_cpu(void **state)

@@ -72,6 +72,27 @@ uint32_t gen_deque_pop(struct gen_deque *deque); /* the oldest; not from an empt
 int gen_deque_move(struct gen_deque *from, struct gen_deque *to, size_t count);
 void gen_deque_cleanup(struct gen_deque *deque);
 
+/* ---- objects held, in the order of their deaths ---- */
+
+struct gen_death {
+    uint64_t time; /* by a clock of the load's own */
+    uint32_t object;
+    uint32_t cpu; /* that frees it */
+};
+
+struct gen_deaths {
+    struct gen_death *heap; /* the first to die first */
+    size_t count, room;
+};
+
+int gen_deaths_add(struct gen_deaths *deaths, struct gen_death death);
+static inline bool gen_deaths_due(const struct gen_deaths *deaths, uint64_t time)
+{
+    return deaths->count && deaths->heap[0].time <= time;
+}
+struct gen_death gen_deaths_take(struct gen_deaths *deaths); /* the first; not of none */
+void gen_deaths_cleanup(struct gen_deaths *deaths);
+
 /* ---- what a step may do ---- */
 
 struct generator; /* see generate.c */
@@ -81,6 +102,9 @@ struct generator; /* see generate.c */
 /* A type of objects of this size from the cache `name`, of which all are of this size; NULL:
  * untyped. */
 int64_t gen_type(struct generator *generator, const char *name, uint64_t size);
+/* The type of all that is said; of `cache`, or untyped if that is NULL. */
+int64_t gen_whole_type(struct generator *generator, const struct trace_cache *cache,
+                       const struct trace_type *type);
 /* The same, of objects of one size, in a cache called after the workload. */
 int64_t gen_fixed_type(struct generator *generator, const struct gen_fixed *fixed);
 /* The type of an object of random size. */
@@ -97,12 +121,17 @@ int gen_free(struct generator *generator, enum gen_order order, size_t count,
 int gen_alloc_one(struct generator *generator, uint32_t type, uint32_t *object);
 int gen_free_one(struct generator *generator, uint32_t object);
 
+/* After a call: the CPU's next step is so much later, in place of a time drawn by the rate. */
+void gen_spend(struct generator *generator, uint64_t ns);
+
 /* Instead of a call: this CPU makes its next step when another has woken it. */
 void gen_wait(struct generator *generator);
 /* A CPU that does not wait is not disturbed. */
 void gen_wake(struct generator *generator, uint32_t cpu);
 
 uint64_t *gen_random(struct generator *generator); /* for random_next and random_below */
+/* 0 .. bound - 1. */
+uint64_t gen_below(struct generator *generator, uint64_t bound);
 /* True in `percent` of 100 cases. */
 bool gen_chance(struct generator *generator, uint64_t percent);
 

@@ -12,23 +12,27 @@ const char *const gen_order_words[] = {"lifo", "fifo", "shuffled", NULL};
 
 /* ---- types ---- */
 
-int64_t gen_type(struct generator *generator, const char *name, uint64_t size)
+int64_t gen_whole_type(struct generator *generator, const struct trace_cache *cache,
+                       const struct trace_type *type)
 {
-    struct trace_type type = {.cache = TRACE_UNTYPED, .size = size, .node = TRACE_ANY_NODE};
-    int64_t number = 0;
+    struct trace_type whole = *type;
+    int64_t number = cache ? trace_add_cache(generator->writer, cache) : 0;
 
-    if (name) {
-        const struct trace_cache cache = {.name = name, .object_size = size};
-
-        number = trace_add_cache(generator->writer, &cache);
-        type.cache = (uint32_t)number;
-    }
+    whole.cache = cache ? (uint32_t)number : TRACE_UNTYPED;
     if (number >= 0)
-        number = trace_add_type(generator->writer, &type);
+        number = trace_add_type(generator->writer, &whole);
     if (number < 0)
         error_set(generator->error, (int)-number, "objects of %llu bytes: %s",
-                  (unsigned long long)size, strerror((int)-number));
+                  (unsigned long long)type->size, strerror((int)-number));
     return number;
+}
+
+int64_t gen_type(struct generator *generator, const char *name, uint64_t size)
+{
+    const struct trace_type type = {.size = size, .node = TRACE_ANY_NODE};
+    const struct trace_cache cache = {.name = name, .object_size = size};
+
+    return gen_whole_type(generator, name ? &cache : NULL, &type);
 }
 
 int64_t gen_fixed_type(struct generator *generator, const struct gen_fixed *fixed)
@@ -155,7 +159,12 @@ int gen_free_one(struct generator *generator, uint32_t object)
     return gen_write_batch(generator, TRACE_FREE, 0, generator->left ? 1 : 0);
 }
 
-/* ---- waiting ---- */
+/* ---- time ---- */
+
+void gen_spend(struct generator *generator, uint64_t ns)
+{
+    generator->spent_ns = ns ? ns : 1;
+}
 
 void gen_wait(struct generator *generator)
 {
@@ -177,6 +186,11 @@ void gen_wake(struct generator *generator, uint32_t cpu)
 uint64_t *gen_random(struct generator *generator)
 {
     return &generator->random;
+}
+
+uint64_t gen_below(struct generator *generator, uint64_t bound)
+{
+    return (uint64_t)((unsigned __int128)random_next(&generator->random) * bound >> 64);
 }
 
 bool gen_chance(struct generator *generator, uint64_t percent)

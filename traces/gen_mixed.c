@@ -107,15 +107,8 @@ struct mixed_options {
     uint64_t cache, drift, shortest, longest, remote;
 };
 
-/* A live object and when it dies: a count of its CPU's allocations. */
-struct mixed_object {
-    uint64_t death;
-    uint32_t object;
-};
-
 struct mixed_cpu {
-    struct mixed_object *heap; /* the first to die first */
-    size_t count, room;
+    struct gen_deaths deaths; /* times are in allocations of the CPU */
     uint64_t allocs;
     struct gen_deque sent; /* by other CPUs, to be freed here */
 };
@@ -148,7 +141,7 @@ static void mixed_stop(void *load)
     struct mixed *mixed = load;
 
     for (uint64_t i = 0; mixed && i < mixed->options->common.cpus; i++) {
-        free(mixed->cpus[i].heap);
+        gen_deaths_cleanup(&mixed->cpus[i].deaths);
         gen_deque_cleanup(&mixed->cpus[i].sent);
     }
     free(mixed);
@@ -215,9 +208,7 @@ static uint32_t mixed_draw(struct generator *generator, struct mixed *mixed)
 
     if (mixed->allocs++ % MIXED_RENEW == 0)
         mixed_drift(mixed);
-    drawn = (uint64_t)((unsigned __int128)random_next(gen_random(generator)) *
-                           mixed->upto[MIXED_KINDS - 1] >>
-                       64);
+    drawn = gen_below(generator, mixed->upto[MIXED_KINDS - 1]);
     while (low < high) {
         size_t middle = (low + high) / 2;
 
@@ -242,74 +233,37 @@ static uint64_t mixed_lifetime(struct generator *generator, const struct mixed_o
     return life < options->longest ? life : options->longest;
 }
 
-static int mixed_keep(struct mixed_cpu *cpu, struct mixed_object object)
-{
-    size_t at = cpu->count;
-
-    if (cpu->count == cpu->room) {
-        size_t room = cpu->room ? 2 * cpu->room : 1024;
-        struct mixed_object *heap = reallocarray(cpu->heap, room, sizeof *heap);
-
-        if (!heap)
-            return -ENOMEM;
-        cpu->heap = heap;
-        cpu->room = room;
-    }
-    cpu->count++;
-    for (; at && object.death < cpu->heap[(at - 1) / 2].death; at = (at - 1) / 2)
-        cpu->heap[at] = cpu->heap[(at - 1) / 2];
-    cpu->heap[at] = object;
-    return 0;
-}
-
-static uint32_t mixed_take(struct mixed_cpu *cpu)
-{
-    struct mixed_object last = cpu->heap[--cpu->count];
-    uint32_t first = cpu->heap[0].object;
-    size_t at = 0, child;
-
-    while ((child = 2 * at + 1) < cpu->count) {
-        child += child + 1 < cpu->count && cpu->heap[child + 1].death < cpu->heap[child].death;
-        if (last.death <= cpu->heap[child].death)
-            break;
-        cpu->heap[at] = cpu->heap[child];
-        at = child;
-    }
-    cpu->heap[at] = last;
-    return first;
-}
-
 /* ---- steps ---- */
 
-static int mixed_alloc(struct generator *generator, struct mixed *mixed, struct mixed_cpu *cpu)
+static int mixed_alloc(struct generator *generator, struct mixed *mixed, uint32_t number)
 {
-    struct mixed_object object = {.death = 0};
-    int code = gen_alloc_one(generator, mixed_draw(generator, mixed), &object.object);
+    struct mixed_cpu *cpu = &mixed->cpus[number];
+    uint64_t cpus = mixed->options->common.cpus;
+    struct gen_death death = {.cpu = number};
+    int code = gen_alloc_one(generator, mixed_draw(generator, mixed), &death.object);
 
-    object.death = ++cpu->allocs + mixed_lifetime(generator, mixed->options);
-    return code ? code : mixed_keep(cpu, object);
+    death.time = ++cpu->allocs + mixed_lifetime(generator, mixed->options);
+    if (cpus > 1 && gen_chance(generator, mixed->options->remote))
+        death.cpu = (uint32_t)((number + 1 + random_below(gen_random(generator), cpus - 1)) % cpus);
+    return code ? code : gen_deaths_add(&cpu->deaths, death);
 }
 
 static int mixed_step(struct generator *generator, void *load, uint32_t number)
 {
     struct mixed *mixed = load;
     struct mixed_cpu *cpu = &mixed->cpus[number];
-    uint64_t cpus = mixed->options->common.cpus;
 
     if (cpu->sent.count)
         return gen_free(generator, GEN_FIFO, 1, &cpu->sent);
-    while (cpu->count && cpu->heap[0].death <= cpu->allocs) {
-        uint32_t object = mixed_take(cpu), to;
-        int code;
+    while (gen_deaths_due(&cpu->deaths, cpu->allocs)) {
+        struct gen_death death = gen_deaths_take(&cpu->deaths);
 
-        if (cpus == 1 || !gen_chance(generator, mixed->options->remote))
-            return gen_free_one(generator, object);
-        to = (uint32_t)((number + 1 + random_below(gen_random(generator), cpus - 1)) % cpus);
-        code = gen_deque_push(&mixed->cpus[to].sent, object);
-        if (code)
-            return code;
+        if (death.cpu == number)
+            return gen_free_one(generator, death.object);
+        if (gen_deque_push(&mixed->cpus[death.cpu].sent, death.object))
+            return -ENOMEM;
     }
-    return mixed_alloc(generator, mixed, cpu);
+    return mixed_alloc(generator, mixed, number);
 }
 
 const struct workload workload_mixed = {
