@@ -14,6 +14,7 @@
 
 #include "sim/error.h"
 #include "sim/ledger.h"
+#include "sim/tunable.h"
 
 /* A cache of one design: each design's file completes this type for itself. */
 struct cache;
@@ -53,54 +54,6 @@ struct request {
     int16_t node;   /* wanted node, or -1 */
     uint16_t flags;
 };
-
-enum tunable_kind { TUNABLE_UINT, TUNABLE_SIZE, TUNABLE_BOOL, TUNABLE_CHOICE, TUNABLE_STRING };
-
-/*
- * One knob: where it lies in the design's options struct (uint64_t for UINT, SIZE, BOOL and CHOICE
- * (the index of the choice), const char * for STRING), what it may be and what it is by default.
- */
-struct tunable {
-    const char *key;
-    const char *summary; /* one line, with the unit */
-    enum tunable_kind kind;
-    size_t offset;
-    uint64_t minimum, maximum, initial; /* for UINT, SIZE and (initial only) BOOL, CHOICE */
-    bool power_of_two;                  /* UINT and SIZE: nothing else is allowed */
-    const char *const *choices;         /* NULL-terminated, for CHOICE */
-    const char *initial_string;         /* for STRING */
-};
-
-/* Rows of a table of tunables: `name` sets `member` of the options struct `type`. */
-#define TUNABLE_ROW(name, what, type, member, text)                                                \
-    .key = name, .summary = text, .kind = what, .offset = offsetof(type, member)
-#define TUNABLE_RANGE(value, least, most) .initial = value, .minimum = least, .maximum = most
-
-#define TUNABLE_NUMBER(name, type, member, value, least, most, text)                               \
-    {                                                                                              \
-        TUNABLE_ROW(name, TUNABLE_UINT, type, member, text), TUNABLE_RANGE(value, least, most)     \
-    }
-#define TUNABLE_POWER(name, type, member, value, least, most, text)                                \
-    {                                                                                              \
-        TUNABLE_ROW(name, TUNABLE_UINT, type, member, text), TUNABLE_RANGE(value, least, most),    \
-            .power_of_two = true                                                                   \
-    }
-#define TUNABLE_BYTES(name, type, member, value, least, most, text)                                \
-    {                                                                                              \
-        TUNABLE_ROW(name, TUNABLE_SIZE, type, member, text), TUNABLE_RANGE(value, least, most)     \
-    }
-#define TUNABLE_SWITCH(name, type, member, value, text)                                            \
-    {                                                                                              \
-        TUNABLE_ROW(name, TUNABLE_BOOL, type, member, text), .initial = value                      \
-    }
-#define TUNABLE_WORD(name, type, member, value, words, text)                                       \
-    {                                                                                              \
-        TUNABLE_ROW(name, TUNABLE_CHOICE, type, member, text), .initial = value, .choices = words  \
-    }
-#define TUNABLE_TEXT(name, type, member, value, text)                                              \
-    {                                                                                              \
-        TUNABLE_ROW(name, TUNABLE_STRING, type, member, text), .initial_string = value             \
-    }
 
 /* Receives one named number of a design's inner state; see allocator.inspect. */
 typedef void (*inspect_fn)(void *context, const char *name, uint64_t value);

@@ -6,7 +6,7 @@
  */
 #include "allocators/instance.h"
 
-#include "allocators/tunable.h"
+#include "sim/tunable.h"
 
 #include <errno.h>
 #include <stdio.h>

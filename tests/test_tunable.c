@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Tunables: what is taken, what is refused, and that a refusal says what would be right. */
-#include "allocators/tunable.h"
+#include "sim/tunable.h"
+
+#include "allocators/allocator.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -2,8 +2,8 @@
 /* What lists of options span: machines x threads x bindings x replicas x locks x designs x settings
  * x sizes. */
 #include "allocators/allocator.h"
-#include "allocators/tunable.h"
 #include "sim/error.h"
+#include "sim/tunable.h"
 #include "tools/machine_options.h"
 #include "tools/replay_options.h"
 

@@ -6,11 +6,13 @@
 #include "sim/lock.h"
 #include "sim/topology.h"
 #include "tools/command.h"
+#include "traces/generate.h"
 #include "traces/import.h"
 
 #include <argp.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct arguments {
@@ -147,12 +149,39 @@ static json_t *list_importers(void)
     return list;
 }
 
+static json_t *list_workloads(void)
+{
+    json_t *list = json_array();
+    size_t count;
+    const struct workload *const *all = workload_all(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        json_t *parameters = json_array();
+        void *options = workload_options(all[i]);
+        char value[64];
+
+        for (const struct tunable *row = all[i]->parameters; options && row->key; row++) {
+            json_t *object =
+                json_pack("{s:s, s:s, s:s}", "name", row->key, "default",
+                          tunable_text(row, options, value, sizeof value), "summary", row->summary);
+
+            describe_values(row, object);
+            json_array_append_new(parameters, object);
+        }
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o}", "name", all[i]->name,
+                                              "summary", all[i]->summary, "source", all[i]->source,
+                                              "parameters", parameters));
+        free(options);
+    }
+    return list;
+}
+
 static const struct {
     const char *what;
     json_t *(*list)(void);
 } lists[] = {
     {"allocators", list_allocators}, {"tunables", list_tunables},   {"locks", list_locks},
-    {"machines", list_machines},     {"importers", list_importers},
+    {"machines", list_machines},     {"importers", list_importers}, {"workloads", list_workloads},
 };
 #define LISTS (sizeof lists / sizeof lists[0])
 
@@ -176,7 +205,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         if (!arguments->what)
             argp_error(state,
                        "no list of '%s'; there are: allocators, tunables, locks, machines, "
-                       "importers",
+                       "importers, workloads",
                        text);
         return 0;
     }
@@ -185,11 +214,12 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 
 static const struct argp argp = {option_table,
                                  parse_option,
-                                 "[allocators|tunables|locks|machines|importers]",
+                                 "[allocators|tunables|locks|machines|importers|workloads]",
                                  "Lists what there is; without an argument, all of it.\v"
                                  "Examples:\n"
                                  "  slablab list allocators\n"
-                                 "  slablab list tunables --json",
+                                 "  slablab list tunables --json\n"
+                                 "  slablab list workloads",
                                  NULL,
                                  NULL,
                                  NULL};

@@ -11,8 +11,10 @@
 #include <string.h>
 
 static const struct command commands[] = {
-    {"list", "what there is: allocators, tunables, locks, machines, importers", cmd_list},
+    {"list", "what there is: allocators, tunables, locks, machines, importers, workloads",
+     cmd_list},
     {"import", "turn somebody else's recording into a trace", cmd_import},
+    {"gen", "make a trace of one of the literature's workloads", cmd_gen},
     {"info", "what is in a trace", cmd_info},
     {"check", "does a trace keep every rule of the format", cmd_check},
     {"replay", "run a trace against allocators on this machine's cores", cmd_replay},

@@ -2,6 +2,8 @@
 /* Summaries of repeated measurements. */
 #include "tools/statistics.h"
 
+#include "sim/random.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,22 +43,6 @@ static double *sorted_copy(const double *values, size_t count)
 }
 
 /* ---- bootstrap ---- */
-
-/* SplitMix64 (Steele, Lea & Flood 2014): the same on every system, unlike random_r(). */
-static uint64_t random_next(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15;
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-}
-
-/* 0 .. bound - 1; the bias of 2^-32 x bound does not matter here. */
-static size_t random_below(uint64_t *state, size_t bound)
-{
-    return (size_t)(((random_next(state) >> 32) * (uint64_t)bound) >> 32);
-}
 
 /* One sample: values that can be drawn from again and again. */
 struct sample {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads, checks and writes the tunables of a design. */
-#include "allocators/tunable.h"
+/* Reads, checks and writes tunables: see tunable.h. */
+#include "sim/tunable.h"
+
+#include "sim/error.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -64,7 +66,7 @@ static void text_append(char *text, size_t room, const char *separator, const ch
     snprintf(text + length, room - length, "%s%s", length ? separator : "", word);
 }
 
-static int unknown_key(const char *design, const struct tunable *tunables, const char *key,
+static int unknown_key(const char *owner, const struct tunable *tunables, const char *key,
                        struct error *error)
 {
     char keys[600] = "";
@@ -72,12 +74,11 @@ static int unknown_key(const char *design, const struct tunable *tunables, const
     for (const struct tunable *t = tunables; t && t->key; t++)
         text_append(keys, sizeof keys, ", ", t->key);
     if (!keys[0])
-        return error_set(error, ENOENT, "%s has no tunable '%s': it has none at all", design, key);
-    return error_set(error, ENOENT, "%s has no tunable '%s'; it has: %s", design, key, keys);
+        return error_set(error, ENOENT, "%s has no tunable '%s': it has none at all", owner, key);
+    return error_set(error, ENOENT, "%s has no tunable '%s'; it has: %s", owner, key, keys);
 }
 
-/* What a tunable may be, in words. */
-static void allowed(const struct tunable *tunable, char *text, size_t room)
+const char *tunable_allowed(const struct tunable *tunable, char *text, size_t room)
 {
     text[0] = '\0';
     switch (tunable->kind) {
@@ -97,16 +98,16 @@ static void allowed(const struct tunable *tunable, char *text, size_t room)
     case TUNABLE_STRING:
         snprintf(text, room, "a text that is not empty");
     }
+    return text;
 }
 
-static int refuse(const char *design, const struct tunable *tunable, int code, const char *value,
+static int refuse(const char *owner, const struct tunable *tunable, int code, const char *value,
                   struct error *error)
 {
     char words[200];
 
-    allowed(tunable, words, sizeof words);
-    return error_set(error, code, "%s: tunable '%s' cannot be '%s'; it can be %s", design,
-                     tunable->key, value, words);
+    return error_set(error, code, "%s: tunable '%s' cannot be '%s'; it can be %s", owner,
+                     tunable->key, value, tunable_allowed(tunable, words, sizeof words));
 }
 
 /* 0, -EINVAL (no number), -ERANGE (no 64-bit number). */
@@ -192,14 +193,14 @@ static int string_set(const struct tunable *tunable, void *options, const char *
     return 0;
 }
 
-int tunable_set(const char *design, const struct tunable *tunables, void *options, const char *key,
+int tunable_set(const char *owner, const struct tunable *tunables, void *options, const char *key,
                 const char *value, struct error *error)
 {
     const struct tunable *tunable = tunable_find(tunables, key);
     int code = -EINVAL;
 
     if (!tunable)
-        return unknown_key(design, tunables, key, error);
+        return unknown_key(owner, tunables, key, error);
     switch (tunable->kind) {
     case TUNABLE_UINT:
     case TUNABLE_SIZE:
@@ -213,8 +214,8 @@ int tunable_set(const char *design, const struct tunable *tunables, void *option
         code = string_set(tunable, options, value);
     }
     if (code == -ENOMEM)
-        return error_set(error, ENOMEM, "%s: no memory for tunable '%s'", design, key);
-    return code ? refuse(design, tunable, -code, value, error) : 0;
+        return error_set(error, ENOMEM, "%s: no memory for tunable '%s'", owner, key);
+    return code ? refuse(owner, tunable, -code, value, error) : 0;
 }
 
 const char *tunable_text(const struct tunable *tunable, const void *options, char *buffer,
