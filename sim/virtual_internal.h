@@ -36,10 +36,7 @@ struct virtual_cpu {
     uint64_t quiescent;       /* the newest grace period it was seen at rest in */
     struct post *posts;       /* last first */
     struct account *account;  /* account_self, while another CPU runs */
-    uint64_t waits_for;       /* virtual_lock.c: the lock, */
-    uint64_t look_at;         /* when it looks again, */
-    uint64_t backoff;         /* and how long after that, in cycles */
-    struct virtual_cpu *next; /* of those that wait in one queue */
+    struct virtual_cpu *next; /* of those that wait for one lock */
     struct coroutine coroutine;
     struct coherence_counts before; /* when it began to count */
 } __attribute__((aligned(CACHE_LINE)));

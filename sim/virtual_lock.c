@@ -2,14 +2,15 @@
 /*
  * Locks of the virtual machine, modelled as the algorithms they are. Whether a lock is free is
  * decided at once, in the order of the CPUs' clocks; then each access that the algorithm would make
- * is charged on the line where the lock lies. Who must wait sleeps until an event, not by polling:
+ * is charged on the line where the lock lies. Who must wait sleeps until an event:
  *
- *   tas      a release lets all look again, each at the next time that its back-off would have;
- *            the first takes it, the others have paid for the line and wait on
+ *   tas      the exception: who waits looks again and again, as natively ever more rarely
  *   ticket   all load the line that the release has taken from them, one after the other, in an
  *            order that is nobody's choice; the oldest goes on when its load is done
  *   mcs      the release writes the line of the oldest alone
  *   pthread  the oldest is woken, and runs so much later that others may have been quicker
+ *   a bit    a release lets all look again, each at its next pause; the first takes it, the others
+ *            have paid for the line and wait on
  *
  * In `struct lock`, `holder` tells whether it is held, for all kinds.
  */
@@ -32,51 +33,82 @@ bool lock_any_held(void)
 
 #define BUCKETS 1024 /* a power of two */
 
-/* Waiting CPUs by the lock they wait for, oldest first. */
-static struct virtual_cpu *waiting[BUCKETS];
+/* CPUs that wait for one lock, oldest first. There are as many at most as there are CPUs. */
+struct queue {
+    uint64_t key;
+    struct virtual_cpu *first, *last;
+    struct queue *next; /* in its bucket, or free */
+};
 
-static struct virtual_cpu **bucket_of(uint64_t key)
+static struct {
+    struct queue all[VIRTUAL_MAX_CPUS];
+    unsigned used; /* that were ever in use */
+    struct queue *free;
+    struct queue *buckets[BUCKETS];
+} queues;
+
+static struct queue **queue_link(uint64_t key)
 {
-    return &waiting[key * 0x9e3779b97f4a7c15u >> 54];
+    struct queue **link = &queues.buckets[key * 0x9e3779b97f4a7c15u >> 54];
+
+    while (*link && (*link)->key != key)
+        link = &(*link)->next;
+    return link;
+}
+
+static struct queue *queue_new(uint64_t key)
+{
+    struct queue *queue = queues.free;
+
+    if (queue)
+        queues.free = queue->next;
+    else
+        queue = &queues.all[queues.used++];
+    *queue = (struct queue){.key = key};
+    return queue;
 }
 
 /* Until a release takes it out of the queue and wakes it. */
 static void queue_wait(uint64_t key, const char *why)
 {
     struct virtual_cpu *self = virtual_self();
-    struct virtual_cpu **link = bucket_of(key);
+    struct queue **link = queue_link(key);
 
-    while (*link)
-        link = &(*link)->next;
-    self->waits_for = key;
+    if (!*link)
+        *link = queue_new(key);
+    if ((*link)->last)
+        (*link)->last->next = self;
+    else
+        (*link)->first = self;
+    (*link)->last = self;
     self->next = NULL;
-    *link = self;
     virtual_park(why);
 }
 
-/* The first that waits for `key` at *link or behind it; NULL: none. Moves the link there. */
-static struct virtual_cpu *queue_find(struct virtual_cpu ***link, uint64_t key)
+/* The oldest; NULL: nobody waits. */
+static struct virtual_cpu *queue_first(uint64_t key)
 {
-    while (**link && (**link)->waits_for != key)
-        *link = &(**link)->next;
-    return **link;
+    const struct queue *queue = *queue_link(key);
+
+    return queue ? queue->first : NULL;
 }
 
+/* Takes the oldest out. */
 static struct virtual_cpu *queue_take(uint64_t key)
 {
-    struct virtual_cpu **link = bucket_of(key);
-    struct virtual_cpu *cpu = queue_find(&link, key);
+    struct queue **link = queue_link(key), *queue = *link;
+    struct virtual_cpu *cpu;
 
-    if (cpu)
-        *link = cpu->next;
+    if (!queue)
+        return NULL;
+    cpu = queue->first;
+    queue->first = cpu->next;
+    if (!queue->first) {
+        *link = queue->next;
+        queue->next = queues.free;
+        queues.free = queue;
+    }
     return cpu;
-}
-
-static bool queue_empty(uint64_t key)
-{
-    struct virtual_cpu **link = bucket_of(key);
-
-    return !queue_find(&link, key);
 }
 
 /* ---- accesses ---- */
@@ -97,33 +129,6 @@ static uint64_t waiter_load(const struct virtual_cpu *cpu, uintptr_t address, ui
 {
     return coherence_access(virtual_machine.coherence, cpu->self.id, address, sizeof(uint32_t),
                             COST_LOAD, now, NULL);
-}
-
-/* ---- test-and-set: of locks, and of bits ---- */
-
-/*
- * All that wait look again, each when its back-off is over. Back-off doubles where it may grow;
- * what has passed of it while the lock was held cost nothing but time.
- */
-static void retries_wake(uint64_t key, uint64_t now, uint64_t most)
-{
-    struct virtual_cpu *cpu;
-
-    while ((cpu = queue_take(key)) != NULL) {
-        while (cpu->look_at < now) {
-            cpu->look_at += cpu->backoff;
-            cpu->backoff = cpu->backoff * 2 < most ? cpu->backoff * 2 : most;
-        }
-        virtual_wake(cpu, cpu->look_at);
-    }
-}
-
-static void retries_begin(uint64_t first)
-{
-    struct virtual_cpu *self = virtual_self();
-
-    self->backoff = first;
-    self->look_at = self->clock + first;
 }
 
 /* ---- the four kinds ---- */
@@ -167,17 +172,18 @@ static bool first_try(struct lock *lock, const struct place *place)
     return free;
 }
 
+/* As natively: it looks again and again, ever more rarely. */
 static void tas_wait(struct lock *lock, const struct place *place)
 {
-    retries_begin(BACKOFF_FIRST);
-    while (lock->holder) {
-        queue_wait(key_of(lock), "waiting for a test-and-set lock");
-        if (lock->holder)
-            pay(place, COST_LOAD);
+    uint64_t backoff = BACKOFF_FIRST;
+
+    for (;;) {
+        virtual_spend(backoff);
+        virtual_synchronise();
+        if (first_try(lock, place))
+            return;
+        backoff = backoff * 2 < BACKOFF_MOST ? backoff * 2 : BACKOFF_MOST;
     }
-    hold(lock);
-    pay(place, COST_LOAD);
-    pay(place, COST_ATOMIC);
 }
 
 static void pthread_wait(struct lock *lock, const struct place *place)
@@ -233,9 +239,8 @@ static void wait_for_lock(struct lock *lock, const struct place *place)
 static void ticket_release(struct lock *lock, const struct place *place)
 {
     struct virtual_cpu *self = virtual_self();
-    struct virtual_cpu **link = bucket_of(key_of(lock));
     struct virtual_cpu *oldest, *cpu;
-    uint64_t others = 0, passed = 0;
+    uint64_t others = 0, before, cycles;
 
     pay(place, COST_LOAD);
     pay(place, COST_STORE);
@@ -244,18 +249,16 @@ static void ticket_release(struct lock *lock, const struct place *place)
         lock->holder = NULL;
         return;
     }
-    for (link = bucket_of(key_of(lock)); queue_find(&link, key_of(lock)); link = &(*link)->next)
+    /* Somewhere among the others' its load is served: by a hash of the time, so anywhere alike. */
+    for (cpu = queue_first(key_of(lock)); cpu; cpu = cpu->next)
         others++;
-    /* Somewhere among the others its load is served: by a hash of the time, so anywhere alike. */
-    others = others ? self->clock * 0x9e3779b97f4a7c15u % (others + 1) : 0;
-    for (link = bucket_of(key_of(lock)); (cpu = queue_find(&link, key_of(lock))) != NULL;
-         link = &cpu->next) {
-        if (passed++ == others)
-            virtual_wake(oldest, self->clock + waiter_load(oldest, place->address, self->clock));
+    before = (self->clock * 0x9e3779b97f4a7c15u >> 32) * (others + 1) >> 32;
+    for (cpu = queue_first(key_of(lock)); before > 0; before--, cpu = cpu->next)
         waiter_load(cpu, place->address, self->clock);
-    }
-    if (oldest->parked)
-        virtual_wake(oldest, self->clock + waiter_load(oldest, place->address, self->clock));
+    cycles = waiter_load(oldest, place->address, self->clock);
+    for (; cpu; cpu = cpu->next)
+        waiter_load(cpu, place->address, self->clock);
+    virtual_wake(oldest, self->clock + cycles);
 }
 
 static void mcs_release(struct lock *lock, const struct place *place)
@@ -266,7 +269,7 @@ static void mcs_release(struct lock *lock, const struct place *place)
 
     line.address = (uintptr_t)lock->holder;
     pay(&line, COST_LOAD);
-    if (queue_empty(key_of(lock)))
+    if (!queue_first(key_of(lock)))
         pay(place, COST_ATOMIC);
     oldest = queue_take(key_of(lock)); /* one may have come while the tail was changed */
     if (!oldest) {
@@ -350,7 +353,6 @@ void lock_release(struct lock *lock)
     case LOCK_TAS:
         pay(&place, COST_STORE);
         lock->holder = NULL;
-        retries_wake(key_of(lock), now_cycles(), BACKOFF_MOST);
         break;
     case LOCK_TICKET:
         ticket_release(lock, &place);
@@ -372,6 +374,14 @@ void lock_release(struct lock *lock)
 static uint64_t bit_key(const _Atomic uint32_t *word, unsigned bit)
 {
     return (uint64_t)(uintptr_t)word << 5 | bit;
+}
+
+/* When a CPU that has looked at every pause since it began to wait does so next. */
+static uint64_t look_again(const struct virtual_cpu *cpu, uint64_t now)
+{
+    uint64_t waited = now > cpu->clock ? now - cpu->clock : 0;
+
+    return cpu->clock + (waited / PAUSE_CYCLES + 1) * PAUSE_CYCLES;
 }
 
 static bool bit_held(const _Atomic uint32_t *word, unsigned bit)
@@ -408,7 +418,6 @@ void bit_lock(_Atomic uint32_t *word, unsigned bit, uint16_t id)
     virtual_synchronise();
     if (!bit_first_try(word, bit, &place)) {
         waiting_since = now_cycles();
-        retries_begin(PAUSE_CYCLES);
         do
             queue_wait(bit_key(word, bit), "waiting for a bit lock");
         while (!bit_first_try(word, bit, &place));
@@ -434,6 +443,7 @@ void bit_unlock(_Atomic uint32_t *word, unsigned bit, uint16_t id)
 {
     const struct place place = {(uintptr_t)word, sizeof *word, __builtin_return_address(0)};
     uint32_t change = 1u << bit;
+    struct virtual_cpu *cpu;
 
     (void)id;
     if (account_self) {
@@ -446,5 +456,6 @@ void bit_unlock(_Atomic uint32_t *word, unsigned bit, uint16_t id)
     virtual_self()->held_locks--;
     pay(&place, COST_ATOMIC);
     atomic_fetch_xor_explicit(word, change, memory_order_release);
-    retries_wake(bit_key(word, bit), now_cycles(), PAUSE_CYCLES);
+    while ((cpu = queue_take(bit_key(word, bit))) != NULL)
+        virtual_wake(cpu, look_again(cpu, now_cycles()));
 }

@@ -43,6 +43,8 @@ void cell_config(const struct replay_options *options, const struct cell *cell,
     config->virtual_machine = cell->machine ? &cell->machine->config : NULL;
     config->binding = &cell->bind->binding;
     config->replay.record = record_options_of(&options->recording, config->replay.cold);
+    if (cell->machine)
+        config->replay.record &= ~(unsigned)RECORD_COUNTERS; /* the host's tell nothing of it */
     config->replay.latency_every = options->recording.latency_every;
 }
 
