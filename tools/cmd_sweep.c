@@ -172,7 +172,8 @@ static const struct argp argp = {
     "design that is no harness is run twice over, as if it were two (\"arm\" a and b in the "
     "records): what differs between those is what the machine makes of the same (--no-aa leaves it "
     "out).\n\n"
-    "A sweep that was killed loses at most the run in flight; --resume goes on with the rest, "
+    "A sweep that was killed loses at most the run in flight (and, if the whole machine lost its "
+    "power, what the system had not yet written); --resume goes on with the rest, "
     "given the same options and traces, which are in DIR/" SWEEP_FILE_NAME ". A run that fails is "
     "noted in the results with what it said, and the sweep goes on; --resume tries it again. The "
     "status is 1 as long as some run has no valid result.",
@@ -226,9 +227,11 @@ static int cells_check(struct sweep *sweep, struct error *error)
         code = topology_create_host(&topology, error);
     if (code == 0)
         code = trial_run(&arguments->options, &sweep->cells, topology, error);
-    topology_destroy(topology);
     if (code == -EAGAIN)
         start_anew(arguments->command);
+    if (code == 0)
+        code = topology_hand_down(topology, error);
+    topology_destroy(topology);
     return code;
 }
 
