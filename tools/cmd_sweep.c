@@ -387,7 +387,7 @@ static void results_print(const char *folder)
 {
     struct series series;
 
-    if (series_read(folder, &series, NULL) != 0)
+    if (series_read(folder, 0, &series, NULL) != 0)
         return; /* nothing valid: said already */
     series_print(&series);
     series_cleanup(&series);
@@ -400,8 +400,10 @@ static void summary_print(const struct sweep *sweep, size_t missing)
     if (missing)
         fprintf(stderr, ", %zu of them without a valid result", missing);
     if (sweep->plan.disturbed)
-        fprintf(stderr, ", %zu of them disturbed (they say by what, and count)",
-                sweep->plan.disturbed);
+        fprintf(
+            stderr,
+            ", %zu of them disturbed (they say by what, and are left out where others are there)",
+            sweep->plan.disturbed);
     fprintf(stderr, "\n");
 }
 
