@@ -151,7 +151,7 @@ static int over_magazine_picture(struct plot_writer *writer, const struct plot_t
              threads, threads == 1 ? "" : "s", name, quantity->best, leader.value,
              quantity->title_unit);
     title[0] = (char)toupper((unsigned char)title[0]);
-    picture_set(&picture, "y_text = '%s'", quantity->y_text);
+    picture_set(&picture, "y_text = \"%s\"", quantity->y_text);
     return picture_commit(&picture, "over-magazine.gp", title, plot_interval_text);
 }
 
