@@ -91,7 +91,8 @@ static int combination_add(struct sweep_plan *plan, const char *trace, const str
 }
 
 int sweep_plan_create(struct sweep_plan *plan, const struct word_list *traces,
-                      const struct cell_list *cells, bool compare_itself, struct error *error)
+                      const struct cell_list *cells, const bool *same, bool compare_itself,
+                      struct error *error)
 {
     bool *compared = calloc(cells->count, sizeof *compared);
     int code = 0;
@@ -109,6 +110,8 @@ int sweep_plan_create(struct sweep_plan *plan, const struct word_list *traces,
         const struct cell *cell = &cells->cells[i % cells->count];
         bool twice = compared[i % cells->count];
 
+        if (same[i])
+            continue;
         code = combination_add(plan, trace, cell, twice ? 'a' : 0, error);
         if (code == 0 && twice)
             code = combination_add(plan, trace, cell, 'b', error);
