@@ -185,46 +185,55 @@ static void findings_print(const struct report *report)
 
 /* ---- tables ---- */
 
+/* What is printed into its stream stands on the page as it is; nothing, where that is nothing. */
+struct table {
+    char *text;
+    size_t size;
+    FILE *stream;
+};
+
+static bool table_begin(struct table *table)
+{
+    *table = (struct table){0};
+    table->stream = open_memstream(&table->text, &table->size);
+    return table->stream;
+}
+
+static void table_end(const struct report *report, struct table *table)
+{
+    if (fclose(table->stream) == 0 && table->size)
+        page_preformatted(report->page, table->text);
+    free(table->text);
+}
+
 static void comparison_table(const struct report *report, const struct comparison *comparison)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *stream = open_memstream(&text, &size);
+    struct table table;
 
-    if (!stream)
+    if (!table_begin(&table))
         return;
-    comparison_print(comparison, stream);
-    if (fclose(stream) == 0)
-        page_preformatted(report->page, text);
-    free(text);
+    comparison_print(comparison, table.stream);
+    table_end(report, &table);
 }
 
 static void pareto_table(const struct report *report)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *stream = report->pareto.count ? open_memstream(&text, &size) : NULL;
+    struct table table;
 
-    if (!stream)
+    if (report->pareto.count == 0 || !table_begin(&table))
         return;
-    pareto_print(&report->pareto, stream);
-    if (fclose(stream) == 0)
-        page_preformatted(report->page, text);
-    free(text);
+    pareto_print(&report->pareto, table.stream);
+    table_end(report, &table);
 }
 
 static void scaling_table(const struct report *report)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *stream = open_memstream(&text, &size);
+    struct table table;
 
-    if (!stream)
+    if (!table_begin(&table))
         return;
-    if (scaling_print(&report->series, stream) && fflush(stream) == 0)
-        page_preformatted(report->page, text);
-    fclose(stream);
-    free(text);
+    scaling_print(&report->series, table.stream);
+    table_end(report, &table);
 }
 
 /* ---- pictures ---- */

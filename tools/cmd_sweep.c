@@ -28,7 +28,6 @@
 #include <unistd.h>
 
 #define REPEATS_DEFAULT 3
-#define SHARDS_MAX      100000
 
 struct arguments {
     struct replay_options options;
@@ -70,18 +69,6 @@ static const struct argp_option option_table[] = {
      0},
     {"resume", KEY_RESUME, NULL, 0, "go on with a sweep that was broken off", 0},
     {0}};
-
-/* "2/16". */
-static bool shard_parse(const char *text, struct shard *shard)
-{
-    char *end;
-    unsigned long number = strtoul(text, &end, 10), count = 0;
-
-    if (*end == '/' && end[1] >= '0' && end[1] <= '9')
-        count = strtoul(end + 1, &end, 10);
-    *shard = (struct shard){.number = (unsigned)number, .count = (unsigned)count};
-    return !*end && count >= 1 && count <= SHARDS_MAX && number >= 1 && number <= count;
-}
 
 static void parse_repeats(struct arguments *arguments, const char *text, struct argp_state *state)
 {

@@ -41,6 +41,19 @@ static char *name_of(const struct combination *combination)
     return fclose(stream) == 0 ? text : NULL;
 }
 
+#define SHARDS_MAX 100000
+
+bool shard_parse(const char *text, struct shard *shard)
+{
+    char *end;
+    unsigned long number = strtoul(text, &end, 10), count = 0;
+
+    if (*end == '/' && end[1] >= '0' && end[1] <= '9')
+        count = strtoul(end + 1, &end, 10);
+    *shard = (struct shard){.number = (unsigned)number, .count = (unsigned)count};
+    return !*end && count >= 1 && count <= SHARDS_MAX && number >= 1 && number <= count;
+}
+
 /* ---- combinations ---- */
 
 static int design_is_harness(const char *name, bool *harness, struct error *error)

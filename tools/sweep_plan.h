@@ -39,6 +39,9 @@ struct shard {
     unsigned number, count; /* 1 of 1: all */
 };
 
+/* "2/16"; false: it is none. */
+bool shard_parse(const char *text, struct shard *shard);
+
 struct sweep_plan {
     struct combination *combinations;
     size_t nr_combinations;
