@@ -346,6 +346,7 @@ static void run_part(struct worker *worker, const struct plan_cut *cut)
     if (worker->replay->kind.measured)
         machine_measure(true);
     worker->start_cycles = now_cycles();
+    worker->pace_origin += worker->start_cycles - worker->end_cycles; /* it stood since then */
     run_lists(worker);
     worker->end_cycles = now_cycles();
     if (worker->replay->kind.measured)
@@ -379,12 +380,11 @@ static void run_parts(struct worker *worker)
     struct replay *replay = worker->replay;
     size_t cuts = replay->kind.sampled ? replay->plan->nr_cuts : 0;
 
-    worker->pace_origin = now_cycles();
+    worker->pace_origin = worker->end_cycles = 0; /* the first part begins it */
     for (size_t i = 0; i < cuts; i++) {
         run_part(worker, &replay->plan->cuts[i]);
         replay_notes_end(worker);
         machine_stand_still(cut_account, replay);
-        worker->pace_origin += now_cycles() - worker->end_cycles;
         replay_notes_begin(worker);
     }
     run_part(worker, NULL);

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* What Linux and the ACPI tables say of near and far memory when they say nothing special. */
@@ -333,6 +334,28 @@ int topology_create_synthetic(const char *description, struct topology **topolog
     if (!rc)
         *topology = new;
     return rc;
+}
+
+/* The memory file stays open, here and there: its path is right in each process that has it. */
+int topology_hand_down(const struct topology *topology, struct error *error)
+{
+    char path[32];
+    int file;
+
+    if (!topology_is_this_system(topology))
+        return 0;
+    file = memfd_create("topology", 0);
+    if (file < 0)
+        return error_set(error, ENOMEM, "no memory to hand the topology down");
+    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    if (hwloc_topology_export_xml(topology->hwloc, path, 0)) {
+        close(file);
+        return error_set(error, EIO, "hwloc cannot write the topology of this host");
+    }
+    /* The second says that it is the machine that one runs on, so that threads can be bound. */
+    if (setenv("HWLOC_XMLFILE", path, 1) != 0 || setenv("HWLOC_THISSYSTEM", "1", 1) != 0)
+        return error_set(error, ENOMEM, "no memory to hand the topology down");
+    return 0;
 }
 
 void topology_destroy(struct topology *topology)

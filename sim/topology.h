@@ -32,6 +32,13 @@ int topology_create_synthetic(const char *description, struct topology **topolog
                               struct error *error);
 void topology_destroy(struct topology *topology);
 
+/*
+ * Programs that this process starts from now on find this host's topology with hwloc instead of
+ * looking for themselves, which takes milliseconds, and more the more CPUs there are. For programs
+ * that may use the same CPUs. Does nothing for other machines' topologies. -ENOMEM, -EIO.
+ */
+int topology_hand_down(const struct topology *topology, struct error *error);
+
 /* Is this the machine we run on? Binding to any other binds nothing, and hwloc does not say so. */
 bool topology_is_this_system(const struct topology *topology);
 

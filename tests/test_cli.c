@@ -262,10 +262,6 @@ static void automatic_threads_fit_binding_and_streams(void **state)
             " -a null --bind cpus:0,0,0,0,0 --oversubscribe --replicas 2 --loops 1 "
             "--cold --json -");
     assert_non_null(strstr(cli_last.output, "\"threads\":4,"));
-    /* What `auto` comes to is not run twice. */
-    cli_run("replay " HACKBENCH " -a null -t 1,auto --bind cpus:0 --loops 1 --cold --json -");
-    assert_status(0);
-    assert_ptr_equal(strchr(cli_last.output, '\n'), strrchr(cli_last.output, '\n'));
 }
 
 static void the_table_says_what_it_made_of_repetitions(void **state)
@@ -363,6 +359,25 @@ static unsigned lines_of(const char *name)
         lines += *c == '\n';
     free(text);
     return lines;
+}
+
+static void what_auto_comes_to_is_not_run_twice(void **state)
+{
+    (void)state;
+    cli_run("replay " HACKBENCH " -a null -t 1,auto --bind cpus:0 --loops 1 --cold --json -");
+    assert_status(0);
+    assert_ptr_equal(strchr(cli_last.output, '\n'), strrchr(cli_last.output, '\n'));
+    cli_run("replay " HACKBENCH " -a null -t 1 --replicas 1,auto --loops 1 --cold --json -");
+    assert_status(0);
+    assert_ptr_equal(strchr(cli_last.output, '\n'), strrchr(cli_last.output, '\n'));
+    cli_run("sweep " HACKBENCH " -a null -t 1,auto --replicas 1,auto --bind cpus:0 --loops 1 "
+            "--cold -n 1 -o @/same");
+    assert_status(0);
+    assert_int_equal(lines_of("same/runs.jsonl"), 1);
+    cli_run("sweep " HACKBENCH " -a null -t 1,auto --replicas 1,auto --bind cpus:0,0,0 "
+            "--oversubscribe --loops 1 --cold -n 1 -o @/more");
+    assert_status(0);
+    assert_int_equal(lines_of("more/runs.jsonl"), 3); /* 1 x 1, 2 x 1, 3 x 2 */
 }
 
 #define SWEEP                                                                                      \
@@ -520,7 +535,7 @@ static void failed_runs_are_tried_again_and_count_until_they_succeed(void **stat
     assert_int_equal(lines_of("invalid/runs.jsonl"), 24);
     cli_run("plot @/invalid");
     assert_status(0);
-    assert_null(strstr(cli_last.messages, "left out"));
+    assert_null(strstr(cli_last.messages, " invalid runs "));
 }
 
 static void what_no_run_could_do_stops_a_sweep_before_it_begins(void **state)
@@ -692,6 +707,7 @@ int main(void)
         cmocka_unit_test(a_message_names_its_allocator_once),
         cmocka_unit_test(runs_that_are_done_are_kept_when_a_later_one_fails),
         cmocka_unit_test(automatic_threads_fit_binding_and_streams),
+        cmocka_unit_test(what_auto_comes_to_is_not_run_twice),
         cmocka_unit_test(the_table_says_what_it_made_of_repetitions),
         cmocka_unit_test(too_many_threads_are_refused_unless_said),
         cmocka_unit_test(an_unwritable_output_leaves_nothing),

@@ -59,17 +59,23 @@ struct combination {
     const char *arm; /* NULL: none */
 };
 
-static void record_print(FILE *file, const struct combination *made, double throughput, bool valid)
+#define VALID     "\"valid\":true"
+#define INVALID   "\"valid\":false"
+#define DISTURBED "\"valid\":true,\"disturbed\":true"
+
+static void record_print(FILE *file, const struct combination *made, double throughput,
+                         const char *marks)
 {
     fprintf(file,
             "{\"schema\":\"slablab.run/1\",\"allocator\":\"%s\",\"tunables\":{\"color\":true},"
             "\"magazine_size\":%u,\"lock\":\"ticket\",\"trace\":{\"path\":\"made/up.slt\","
-            "\"digest\":\"abc\"},\"threads\":%u,\"replicas\":1,\"valid\":%s,"
+            "\"digest\":\"abc\"},\"threads\":%u,\"replicas\":1,%s,"
             "\"machine\":{\"binding\":\"compact\"},"
             "\"events_per_second\":%.6f,\"ns_per_event\":%.6f,\"peak_page_bytes\":%.0f,"
-            "\"ledger\":{\"most_live\":{\"page_bytes\":%.0f,\"requested\":100000,\"rounding\":0}}",
-            made->allocator, made->size, made->threads, valid ? "true" : "false", throughput,
-            1e9 / throughput, made->resting + 200000, made->resting + 100000);
+            "\"ledger\":{\"most_live\":{\"page_bytes\":%.0f,\"requested\":100000,\"rounding\":0}},"
+            "\"latency_ns\":{\"alloc\":{\"p50\":%.6f,\"p99\":%.6f}}",
+            made->allocator, made->size, made->threads, marks, throughput, 1e9 / throughput,
+            made->resting + 200000, made->resting + 100000, 1e9 / throughput, 3e9 / throughput);
     if (made->arm)
         fprintf(file, ",\"arm\":\"%s\"", made->arm);
     fprintf(file, "}\n");
@@ -93,7 +99,7 @@ static void sweep_write(const char *name, const struct combination *list, size_t
             double throughput;
 
             draws_normal(&draws, list[i].throughput, noise * list[i].throughput, &throughput, 1);
-            record_print(file, &list[i], throughput, true);
+            record_print(file, &list[i], throughput, VALID);
         }
     }
     fclose(file);
@@ -279,7 +285,7 @@ static void invalid_runs_are_taken_in_when_asked(void **state)
     sweep_write("doubtful", designs, 5, 4, 0.01, 13);
     snprintf(path, sizeof path, "%s/doubtful/runs.jsonl", cli_folder);
     file = fopen(path, "a");
-    record_print(file, &designs[2], 1, false);
+    record_print(file, &designs[2], 1, INVALID);
     fclose(file);
     cli_run("compare @/doubtful");
     assert_status(0);
@@ -288,12 +294,59 @@ static void invalid_runs_are_taken_in_when_asked(void **state)
     assert_non_null(strstr(cli_last.messages, "1 invalid runs taken in"));
     snprintf(path, sizeof path, "%s/doubtful/runs.jsonl", cli_folder);
     file = fopen(path, "w");
-    record_print(file, &designs[0], 1e6, false);
+    record_print(file, &designs[0], 1e6, INVALID);
     fclose(file);
     cli_run("compare @/doubtful");
     assert_refused("no valid run");
     cli_run("compare @/doubtful/runs.jsonl --include-invalid");
     assert_status(0);
+}
+
+static double runs_in(const char *arguments)
+{
+    json_t *result = compared(arguments);
+    double runs = json_number_value(
+        json_object_get(json_array_get(json_object_get(result, "sources"), 0), "runs"));
+
+    json_decref(result);
+    return runs;
+}
+
+static void disturbed_runs_are_left_out_where_there_are_others(void **state)
+{
+    const struct combination *alone = &designs[2];
+    char path[160];
+    FILE *file;
+
+    (void)state;
+    sweep_write("beside", designs, 2, 4, 0.01, 13);
+    snprintf(path, sizeof path, "%s/beside/runs.jsonl", cli_folder);
+    file = fopen(path, "a");
+    record_print(file, &designs[0], 1, DISTURBED);
+    record_print(file, alone, 1e6, DISTURBED);
+    record_print(file, alone, 1e6, DISTURBED);
+    fclose(file);
+    assert_true(runs_in("@/beside") == 2 * 4 + 2);
+    assert_non_null(strstr(cli_last.messages, "3 disturbed runs"));
+    assert_non_null(strstr(cli_last.messages, "left out, but of 1 combinations"));
+    assert_true(runs_in("@/beside --include-disturbed") == 2 * 4 + 3);
+    assert_non_null(strstr(cli_last.messages, "taken in"));
+}
+
+static void latencies_are_figures_where_they_were_recorded(void **state)
+{
+    json_t *comparisons, *result;
+
+    (void)state;
+    sweep_write("latencies", designs, 5, 4, 0.01, 13);
+    result = compared("@/latencies --figure latency_ns.alloc.p99,latency_ns.free.p99");
+    comparisons = json_object_get(result, "comparisons");
+    assert_int_equal(json_array_size(comparisons), 2);
+    json_decref(result);
+    cli_run("compare @/latencies --figure latency_ns.alloc.p99");
+    assert_non_null(strstr(cli_last.output, "time within which 99% of allocations end"));
+    cli_run("compare @/latencies --figure latency");
+    assert_refused("no figure 'latency'; there are: throughput,");
 }
 
 static void what_cannot_be_compared_is_refused(void **state)
@@ -334,6 +387,8 @@ int main(void)
         cmocka_unit_test(thread_counts_are_fitted),
         cmocka_unit_test(a_size_is_recommended_as_far_as_it_is_shown),
         cmocka_unit_test(invalid_runs_are_taken_in_when_asked),
+        cmocka_unit_test(disturbed_runs_are_left_out_where_there_are_others),
+        cmocka_unit_test(latencies_are_figures_where_they_were_recorded),
         cmocka_unit_test(what_cannot_be_compared_is_refused),
     };
 

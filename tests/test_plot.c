@@ -99,6 +99,41 @@ static void the_same_data_give_the_same_bytes_as_png_too(void **state)
           "grep -q PNG");
 }
 
+static void every_figure_can_be_drawn_over_magazine_size(void **state)
+{
+    (void)state;
+    cli_run("plot @/sweep --figure "
+            "throughput,ns_per_event,peak_bytes,resting_bytes,waiting,beyond,overhead,remote,"
+            "latency_ns.alloc.p50,latency_ns.free.p90");
+    assert_status(0);
+    assert_non_null(strstr(cli_last.output, "hackbench-beyond-over-magazine-1-threads.svg"));
+    assert_non_null(strstr(cli_last.output, "hackbench-waiting-over-magazine-1-threads.svg"));
+    assert_non_null(strstr(cli_last.output, "hackbench-latency_ns.alloc.p50-over-magazine-2-"));
+    shell("grep -q \"the CPU's own layer\" "
+          "@/sweep/plots/hackbench-beyond-over-magazine-1-threads.svg");
+    cli_run("plot @/sweep --figure throughput,speed");
+    assert_refused("no figure 'speed'");
+}
+
+static void the_overview_is_drawn_where_matplotlib_is(void **state)
+{
+    (void)state;
+    if (system("python3 -c 'import matplotlib' 2>/dev/null") != 0) {
+        print_message("python3-matplotlib is not installed: the overview is not drawn\n");
+        skip();
+    }
+    cli_run("plot @/sweep");
+    assert_status(0);
+    assert_non_null(strstr(cli_last.output, "/sweep/plots/hackbench-overview.svg\n"));
+    shell("cd @/sweep/plots; cp hackbench-overview.svg @/overview.svg; "
+          "python3 hackbench-overview.py; cmp hackbench-overview.svg @/overview.svg; "
+          "for word in magazine '2 threads' 'million events/s'; do "
+          "grep -q \">$word<\" hackbench-overview.svg; done");
+    cli_run("plot @/sweep --format png");
+    assert_non_null(strstr(cli_last.output, "/sweep/plots/hackbench-overview.png\n"));
+    shell("head -c 4 @/sweep/plots/hackbench-overview.png | grep -q PNG");
+}
+
 static void the_help_names_every_picture(void **state)
 {
     (void)state;
@@ -206,7 +241,9 @@ int main(void)
         cmocka_unit_test(every_picture_has_its_data_and_its_script),
         cmocka_unit_test(each_script_draws_the_same_bytes_alone),
         cmocka_unit_test(the_same_data_give_the_same_bytes_as_png_too),
+        cmocka_unit_test(the_overview_is_drawn_where_matplotlib_is),
         cmocka_unit_test(the_help_names_every_picture),
+        cmocka_unit_test(every_figure_can_be_drawn_over_magazine_size),
         cmocka_unit_test(a_picture_without_data_is_named_with_the_reason),
         cmocka_unit_test(side_files_that_are_gone_or_broken_are_said),
         cmocka_unit_test(without_matplotlib_the_rest_is_drawn),

@@ -287,6 +287,40 @@ static void an_xml_export_of_the_host_has_the_hosts_cpus(void **state)
     topology_destroy(host);
 }
 
+static void assert_same_host(const struct topology *host)
+{
+    struct topology *again;
+    struct error error;
+
+    assert_int_equal(topology_create_host(&again, &error), 0);
+    assert_true(topology_is_this_system(again));
+    assert_string_equal(topology_describe(host), topology_describe(again));
+    for (unsigned i = 0; i < topology_nr_cpus(host); i++)
+        assert_memory_equal(topology_cpu(host, i), topology_cpu(again, i),
+                            sizeof(struct topology_cpu));
+    topology_destroy(again);
+}
+
+static void a_topology_that_is_handed_down_is_that_of_this_host(void **state)
+{
+    struct topology *host, *other;
+    struct error error;
+
+    (void)state;
+    assert_int_equal(topology_create_host(&host, &error), 0);
+    assert_int_equal(topology_create_synthetic("core:64 pu:4", &other, &error), 0);
+    assert_int_equal(topology_hand_down(other, &error), 0);
+    assert_null(getenv("HWLOC_XMLFILE"));
+    assert_int_equal(topology_hand_down(host, &error), 0);
+    assert_non_null(getenv("HWLOC_XMLFILE"));
+    assert_same_host(host);
+    unsetenv("HWLOC_XMLFILE");
+    unsetenv("HWLOC_THISSYSTEM");
+    assert_same_host(host);
+    topology_destroy(other);
+    topology_destroy(host);
+}
+
 static void add_distances(hwloc_topology_t hwloc)
 {
     hwloc_uint64_t values[] = {10, 21, 17, 21, 10, 28, 17, 28, 10};
@@ -410,6 +444,7 @@ int main(void)
         cmocka_unit_test(a_bad_binding_is_refused_with_what_would_be_right),
         cmocka_unit_test(a_bad_source_is_refused_by_name),
         cmocka_unit_test(an_xml_export_of_the_host_has_the_hosts_cpus),
+        cmocka_unit_test(a_topology_that_is_handed_down_is_that_of_this_host),
         cmocka_unit_test(the_firmwares_distances_are_used),
         cmocka_unit_test(a_cpu_of_an_empty_node_gets_the_nearest_node_with_memory),
         cmocka_unit_test(binding_on_this_host_holds_and_limits_what_is_seen),

@@ -26,19 +26,31 @@ struct arguments {
     struct word_list figures;
     const char *baseline, *json;
     const struct figure *memory; /* of --pareto */
-    bool pareto, with_invalid;
+    unsigned with;               /* enum series_with */
+    bool pareto;
 };
 
-enum key { KEY_BASELINE = 0x100, KEY_FIGURE, KEY_JSON, KEY_INVALID, KEY_PARETO, KEY_MEMORY };
+enum key {
+    KEY_BASELINE = 0x100,
+    KEY_FIGURE,
+    KEY_JSON,
+    KEY_INVALID,
+    KEY_DISTURBED,
+    KEY_PARETO,
+    KEY_MEMORY
+};
 
 static const struct argp_option option_table[] = {
     {"baseline", KEY_BASELINE, "NAME", 0,
      "compare with this design, label or 'label size N' (default: the best median)", 0},
     {"figure", KEY_FIGURE, "LIST", 0,
-     "throughput, ns_per_event, peak_bytes, resting_bytes, waiting, beyond, overhead, remote "
+     "throughput, ns_per_event, peak_bytes, resting_bytes, waiting, beyond, overhead, remote, and "
+     "of alloc and of free latency_ns.alloc.p50, .p90, .p99, .p999 "
      "(default throughput,peak_bytes)",
      0},
     {"include-invalid", KEY_INVALID, NULL, 0, "take runs that were marked invalid too", 0},
+    {"include-disturbed", KEY_DISTURBED, NULL, 0,
+     "take runs too that were marked disturbed: something else ran beside them", 0},
     {"json", KEY_JSON, "FILE", 0, "write everything as one object to FILE (- is standard output)",
      0},
     {"pareto", KEY_PARETO, NULL, 0,
@@ -48,26 +60,6 @@ static const struct argp_option option_table[] = {
      "(default resting)",
      0},
     {0}};
-
-static void figures_parse(struct arguments *arguments, const char *text, struct argp_state *state)
-{
-    struct error error;
-    size_t before = arguments->figures.count;
-
-    if (word_list_parse(text, &arguments->figures, &error) != 0)
-        argp_error(state, "--figure: %s", error.text);
-    for (size_t i = before; i < arguments->figures.count; i++) {
-        char known[256] = "";
-
-        if (figure_find(arguments->figures.words[i]))
-            continue;
-        for (size_t j = 0; figure_at(j); j++)
-            snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", j ? ", " : "",
-                     figure_at(j)->name);
-        argp_error(state, "--figure: no figure '%s'; there are: %s", arguments->figures.words[i],
-                   known);
-    }
-}
 
 /* Options that say nothing in the kind of comparison asked for are refused, not passed over. */
 static void arguments_check(const struct arguments *arguments, struct argp_state *state)
@@ -87,19 +79,24 @@ static void arguments_check(const struct arguments *arguments, struct argp_state
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
+    struct error error;
 
     switch (key) {
     case KEY_BASELINE:
         arguments->baseline = text;
         return 0;
     case KEY_FIGURE:
-        figures_parse(arguments, text, state);
+        if (figures_parse(text, &arguments->figures, &error) != 0)
+            argp_error(state, "--figure: %s", error.text);
         return 0;
     case KEY_JSON:
         arguments->json = text;
         return 0;
     case KEY_INVALID:
-        arguments->with_invalid = true;
+        arguments->with |= SERIES_WITH_INVALID;
+        return 0;
+    case KEY_DISTURBED:
+        arguments->with |= SERIES_WITH_DISTURBED;
         return 0;
     case KEY_PARETO:
         arguments->pareto = true;
@@ -135,7 +132,9 @@ static const struct argp argp = {
     "A difference is called one if Mann and Whitney's test says so (5%, Holm's correction over all "
     "cells of a figure), if the interval leaves out 1, and if it is larger than the noise floor: "
     "what the sweep's A-against-A arms, the same combination run twice over, differ by. Few runs "
-    "show little: -n 10 is a good number. Choosing the best median as "
+    "show little: -n 10 is a good number. Disturbed runs are left out, but of combinations that "
+    "have "
+    "no others. Choosing the best median as "
     "baseline has a price in p, as it is probably a lucky one; naming one has none.",
     NULL,
     NULL,
@@ -147,25 +146,26 @@ static int source_read(const struct arguments *arguments, size_t i, struct serie
                        struct error *error)
 {
     const char *path = arguments->sources[i];
-    int code = arguments->with_invalid ? series_read_all(path, series, error)
-                                       : series_read(path, series, error);
+    int code = series_read(path, arguments->with, series, error);
 
-    if (code == 0 && (series->invalid || series->failed))
-        fprintf(stderr, "%s: %zu invalid runs %s, %zu that failed left out\n", path,
-                series->invalid, arguments->with_invalid ? "taken in" : "left out", series->failed);
+    if (code == 0)
+        series_left_out_print(series, path, stderr);
     return code;
 }
 
-static json_t *source_json(const char *path, const struct series *series, bool with_invalid)
+static json_t *source_json(const char *path, const struct series *series)
 {
     size_t runs = 0;
     json_t *object;
 
     for (size_t i = 0; i < series->count; i++)
         runs += series->points[i].nr_runs;
-    object = json_pack("{s:s, s:s, s:i, s:i, s:i, s:b}", "path", path, "machine", series->machine,
-                       "runs", (int)runs, "invalid_runs", (int)series->invalid, "failed_runs",
-                       (int)series->failed, "invalid_included", with_invalid);
+    object = json_pack(
+        "{s:s, s:s, s:i, s:i, s:i, s:b, s:i, s:b, s:i}", "path", path, "machine", series->machine,
+        "runs", (int)runs, "invalid_runs", (int)series->invalid, "failed_runs", (int)series->failed,
+        "invalid_included", (int)(series->with & SERIES_WITH_INVALID), "disturbed_runs",
+        (int)series->disturbed, "disturbed_included", (int)(series->with & SERIES_WITH_DISTURBED),
+        "disturbed_only", (int)series->disturbed_only);
     return object ? object : json_object();
 }
 
@@ -329,8 +329,7 @@ static int report(const struct arguments *arguments, const struct series *series
         code = error_set(error, ENOMEM, "no memory for a comparison");
     } else {
         for (size_t i = 0; i < arguments->nr_sources; i++)
-            json_array_append_new(
-                sources, source_json(arguments->sources[i], &series[i], arguments->with_invalid));
+            json_array_append_new(sources, source_json(arguments->sources[i], &series[i]));
         json_object_set(result, "sources", sources);
         code = arguments->pareto ? pareto(arguments, series, result, stream, error)
                                  : compare(arguments, series, result, stream, error);

@@ -6,6 +6,7 @@
 #include "sim/error.h"
 #include "tools/child.h"
 #include "tools/command.h"
+#include "tools/figures.h"
 #include "tools/plot_data.h"
 #include "tools/series.h"
 #include "version.h"
@@ -21,23 +22,37 @@
 
 struct arguments {
     const char *folder;
-    const char *format;
+    struct plot_request request;
+    unsigned with; /* enum series_with */
 };
 
-enum key { KEY_FORMAT = 0x100 };
+enum key { KEY_FORMAT = 0x100, KEY_FIGURE, KEY_DISTURBED };
 
 static const struct argp_option option_table[] = {
-    {"format", KEY_FORMAT, "svg|png", 0, "of the pictures (default svg)", 0}, {0}};
+    {"format", KEY_FORMAT, "svg|png", 0, "of the pictures (default svg)", 0},
+    {"figure", KEY_FIGURE, "LIST", 0,
+     "draw these over magazine size besides; `slablab compare --help` says which there are", 0},
+    {"include-disturbed", KEY_DISTURBED, NULL, 0,
+     "take runs too that were marked disturbed: something else ran beside them", 0},
+    {0}};
 
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
+    struct error error;
 
     switch (key) {
     case KEY_FORMAT:
         if (strcmp(text, "svg") != 0 && strcmp(text, "png") != 0)
             argp_error(state, "--format: '%s': expected svg or png", text);
-        arguments->format = text;
+        arguments->request.format = text;
+        return 0;
+    case KEY_FIGURE:
+        if (figures_parse(text, &arguments->request.figures, &error) != 0)
+            argp_error(state, "--figure: %s", error.text);
+        return 0;
+    case KEY_DISTURBED:
+        arguments->with |= SERIES_WITH_DISTURBED;
         return 0;
     case ARGP_KEY_ARG:
         if (arguments->folder)
@@ -60,6 +75,7 @@ static const struct argp argp = {
     "named TRACE-PICTURE, with -N-threads where they are of one number of threads:\v"
     "  throughput-over-magazine   a curve a design\n"
     "  memory-over-magazine       the same for the peak of pages held\n"
+    "  FIGURE-over-magazine       the same for each of --figure\n"
     "  throughput-over-threads    with perfect scaling\n"
     "  throughput-heat-map        over magazine size and threads, a panel a design\n"
     "  throughput-against-memory  every design and size, and the Pareto front\n"
@@ -166,19 +182,18 @@ static int picture_draw(const char *plots, const char *format, const struct plot
     return code;
 }
 
-static int pictures_draw(const struct series *series, const char *scripts, const char *plots,
-                         const struct arguments *arguments, struct error *error)
+static int pictures_draw(const struct series *series, const struct plot_request *request,
+                         struct error *error)
 {
     struct plot_list list = {0};
-    int code =
-        plot_data_write(series, arguments->folder, scripts, plots, arguments->format, &list, error);
+    int code = plot_data_write(series, request, &list, error);
 
     for (size_t i = 0; code == 0 && i < list.count; i++) {
         const struct plot_entry *entry = &list.entries[i];
 
         command_progress("[%zu/%zu] %s", i + 1, list.count, entry->name);
         if (!entry->missing)
-            code = picture_draw(plots, arguments->format, entry, error);
+            code = picture_draw(request->plots, request->format, entry, error);
     }
     command_progress_clear();
     for (size_t i = 0; code == 0 && i < list.count; i++) {
@@ -201,7 +216,7 @@ static bool is_folder(const char *path)
 
 int cmd_plot(int argc, char **argv)
 {
-    struct arguments arguments = {.format = "svg"};
+    struct arguments arguments = {.request.format = "svg"};
     char *scripts = NULL, *plots = NULL;
     struct series series;
     struct error error;
@@ -212,7 +227,7 @@ int cmd_plot(int argc, char **argv)
         error_set(&error, ENOTDIR, "%s is no folder of a sweep", arguments.folder);
         return command_failed(-ENOTDIR, &error);
     }
-    code = series_read(arguments.folder, &series, &error);
+    code = series_read(arguments.folder, arguments.with, &series, &error);
     if (code)
         return command_failed(code, &error);
     code = scripts_find(&scripts, &error);
@@ -220,13 +235,15 @@ int cmd_plot(int argc, char **argv)
         code = error_set(&error, ENOMEM, "no memory for a path");
     if (code == 0 && mkdir(plots, 0777) != 0 && errno != EEXIST)
         code = error_set(&error, errno, "%s: %s", plots, strerror(errno));
+    arguments.request.folder = arguments.folder;
+    arguments.request.scripts = scripts;
+    arguments.request.plots = plots;
     if (code == 0)
-        code = pictures_draw(&series, scripts, plots, &arguments, &error);
-    if (series.invalid || series.failed)
-        fprintf(stderr, "left out: %zu invalid runs, %zu that failed\n", series.invalid,
-                series.failed);
+        code = pictures_draw(&series, &arguments.request, &error);
+    series_left_out_print(&series, arguments.folder, stderr);
     free(scripts);
     free(plots);
     series_cleanup(&series);
+    word_list_cleanup(&arguments.request.figures);
     return code ? command_failed(code, &error) : STATUS_DONE;
 }

@@ -25,12 +25,17 @@ struct arguments {
     const char *folder;
     const char *output;
     bool markdown;
+    unsigned with; /* enum series_with */
 };
+
+enum key { KEY_DISTURBED = 0x100 };
 
 static const struct argp_option option_table[] = {
     {"output", 'o', "FILE", 0, "where to (- is standard output)", 0},
     {"format", 'f', "html|md", 0, "one page that needs nothing but itself (default), or Markdown",
      0},
+    {"include-disturbed", KEY_DISTURBED, NULL, 0,
+     "take runs too that were marked disturbed: something else ran beside them", 0},
     {0}};
 
 static error_t parse_option(int key, char *text, struct argp_state *state)
@@ -45,6 +50,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         if (strcmp(text, "html") != 0 && strcmp(text, "md") != 0)
             argp_error(state, "--format: '%s': expected html or md", text);
         arguments->markdown = strcmp(text, "md") == 0;
+        return 0;
+    case KEY_DISTURBED:
+        arguments->with |= SERIES_WITH_DISTURBED;
         return 0;
     case ARGP_KEY_ARG:
         if (arguments->folder)
@@ -79,6 +87,7 @@ static const struct argp argp = {
 struct report {
     const struct report_page *page;
     const char *folder;
+    unsigned with; /* enum series_with */
     struct series series;
     struct comparison throughput, memory;
     struct pareto pareto;
@@ -176,46 +185,55 @@ static void findings_print(const struct report *report)
 
 /* ---- tables ---- */
 
+/* What is printed into its stream stands on the page as it is; nothing, where that is nothing. */
+struct table {
+    char *text;
+    size_t size;
+    FILE *stream;
+};
+
+static bool table_begin(struct table *table)
+{
+    *table = (struct table){0};
+    table->stream = open_memstream(&table->text, &table->size);
+    return table->stream;
+}
+
+static void table_end(const struct report *report, struct table *table)
+{
+    if (fclose(table->stream) == 0 && table->size)
+        page_preformatted(report->page, table->text);
+    free(table->text);
+}
+
 static void comparison_table(const struct report *report, const struct comparison *comparison)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *stream = open_memstream(&text, &size);
+    struct table table;
 
-    if (!stream)
+    if (!table_begin(&table))
         return;
-    comparison_print(comparison, stream);
-    if (fclose(stream) == 0)
-        page_preformatted(report->page, text);
-    free(text);
+    comparison_print(comparison, table.stream);
+    table_end(report, &table);
 }
 
 static void pareto_table(const struct report *report)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *stream = report->pareto.count ? open_memstream(&text, &size) : NULL;
+    struct table table;
 
-    if (!stream)
+    if (report->pareto.count == 0 || !table_begin(&table))
         return;
-    pareto_print(&report->pareto, stream);
-    if (fclose(stream) == 0)
-        page_preformatted(report->page, text);
-    free(text);
+    pareto_print(&report->pareto, table.stream);
+    table_end(report, &table);
 }
 
 static void scaling_table(const struct report *report)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *stream = open_memstream(&text, &size);
+    struct table table;
 
-    if (!stream)
+    if (!table_begin(&table))
         return;
-    if (scaling_print(&report->series, stream) && fflush(stream) == 0)
-        page_preformatted(report->page, text);
-    fclose(stream);
-    free(text);
+    scaling_print(&report->series, table.stream);
+    table_end(report, &table);
 }
 
 /* ---- pictures ---- */
@@ -258,11 +276,14 @@ static int picture_order(const struct dirent **a, const struct dirent **b)
 }
 
 /* Draws those of the folder; what cannot be drawn is said by whom it is drawn by. */
-static int pictures_draw(const char *folder, struct error *error)
+static int pictures_draw(const struct report *report, struct error *error)
 {
-    char *const argv[] = {"slablab", "plot", "--format=svg", "--", (char *)folder, NULL};
+    char *folder = (char *)report->folder;
+    char *all[] = {"slablab", "plot", "--format=svg", "--include-disturbed", "--", folder, NULL};
+    char *most[] = {"slablab", "plot", "--format=svg", "--", folder, NULL};
     struct child_result result;
-    int code = child_run("/proc/self/exe", argv, &result, error);
+    int code = child_run("/proc/self/exe", report->with & SERIES_WITH_DISTURBED ? all : most,
+                         &result, error);
 
     if (code)
         return code;
@@ -284,7 +305,7 @@ static int pictures_print(const struct report *report, struct error *error)
     if (count <= 0) {
         free(entries);
         entries = NULL;
-        code = pictures_draw(report->folder, error);
+        code = pictures_draw(report, error);
         count = code ? 0 : scandir(plots, &entries, is_svg, picture_order);
     }
     if (code == 0)
@@ -311,7 +332,7 @@ static void provenance_print(const struct report *report)
     static const char *const rows[] = {"version", "commit",   "build", "host",   "cpu",
                                        "kernel",  "topology", "clock", "started"};
     const json_t *record = report->series.points[0].runs[0], *advice;
-    char text[64];
+    char text[128];
     size_t runs = 0, i;
 
     for (i = 0; i < report->series.count; i++)
@@ -325,9 +346,15 @@ static void provenance_print(const struct report *report)
         if (record_at(record, path))
             page_row(report->page, rows[i], record_text(record, path));
     }
-    snprintf(text, sizeof text, "%zu (left out: %zu invalid, %zu failed; disturbed: %zu)", runs,
-             report->series.invalid, report->series.failed, report->series.disturbed);
+    snprintf(text, sizeof text, "%zu (left out: %zu invalid, %zu failed)", runs,
+             report->series.invalid, report->series.failed);
     page_row(report->page, "runs", text);
+    snprintf(text, sizeof text, "%zu %s; %zu combinations have no others and keep them",
+             report->series.disturbed,
+             report->series.with & SERIES_WITH_DISTURBED ? "taken in" : "left out",
+             report->series.disturbed_only);
+    if (report->series.disturbed)
+        page_row(report->page, "disturbed runs", text);
     json_array_foreach(record_at(report->sweep, "environment.advice"), i, advice)
         page_row(report->page, "advice", json_string_value(advice));
     page_table(report->page, false);
@@ -381,7 +408,7 @@ static void command_print(const struct report *report)
 static int report_read(struct report *report, struct error *error)
 {
     char *path;
-    int code = series_read(report->folder, &report->series, error);
+    int code = series_read(report->folder, report->with, &report->series, error);
 
     if (code == 0)
         code = compare_designs(&report->series, figure_find("throughput"), NULL,
@@ -440,6 +467,7 @@ int cmd_report(int argc, char **argv)
 
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     report.folder = arguments.folder;
+    report.with = arguments.with;
     code = report_read(&report, &error);
     if (code == 0)
         code = outfile_open(&file, arguments.output, &error);

@@ -9,11 +9,12 @@
 #include "tools/command.h"
 #include "tools/environment.h"
 #include "tools/replay_options.h"
+#include "tools/replay_plan.h"
 #include "tools/runs_file.h"
-#include "tools/series.h"
 #include "tools/sweep_file.h"
 #include "tools/sweep_plan.h"
 #include "tools/sweep_run.h"
+#include "tools/sweep_table.h"
 #include "tools/sweep_until.h"
 #include "tools/trial.h"
 #include "traces/trace.h"
@@ -27,7 +28,6 @@
 #include <unistd.h>
 
 #define REPEATS_DEFAULT 3
-#define SHARDS_MAX      100000
 
 struct arguments {
     struct replay_options options;
@@ -43,6 +43,8 @@ struct arguments {
 struct sweep {
     const struct arguments *arguments;
     struct cell_list cells;
+    struct topology *topology;
+    unsigned *streams; /* of each trace */
     struct sweep_plan plan;
     struct cpu_reading begun;
     json_t *digests, *environment, *description;
@@ -67,18 +69,6 @@ static const struct argp_option option_table[] = {
      0},
     {"resume", KEY_RESUME, NULL, 0, "go on with a sweep that was broken off", 0},
     {0}};
-
-/* "2/16". */
-static bool shard_parse(const char *text, struct shard *shard)
-{
-    char *end;
-    unsigned long number = strtoul(text, &end, 10), count = 0;
-
-    if (*end == '/' && end[1] >= '0' && end[1] <= '9')
-        count = strtoul(end + 1, &end, 10);
-    *shard = (struct shard){.number = (unsigned)number, .count = (unsigned)count};
-    return !*end && count >= 1 && count <= SHARDS_MAX && number >= 1 && number <= count;
-}
 
 static void parse_repeats(struct arguments *arguments, const char *text, struct argp_state *state)
 {
@@ -172,7 +162,8 @@ static const struct argp argp = {
     "design that is no harness is run twice over, as if it were two (\"arm\" a and b in the "
     "records): what differs between those is what the machine makes of the same (--no-aa leaves it "
     "out).\n\n"
-    "A sweep that was killed loses at most the run in flight; --resume goes on with the rest, "
+    "A sweep that was killed loses at most the run in flight (and, if the whole machine lost its "
+    "power, what the system had not yet written); --resume goes on with the rest, "
     "given the same options and traces, which are in DIR/" SWEEP_FILE_NAME ". A run that fails is "
     "noted in the results with what it said, and the sweep goes on; --resume tries it again. The "
     "status is 1 as long as some run has no valid result.",
@@ -194,9 +185,15 @@ static int trace_check(const char *path, struct trace_totals *totals, struct err
     return trace_read_totals(path, totals, error);
 }
 
-/* Checks the traces and notes each one's digest. */
-static int traces_check(const struct arguments *arguments, json_t *digests, struct error *error)
+/* Checks the traces and notes each one's digest, and how many streams it has. */
+static int traces_check(struct sweep *sweep, struct error *error)
 {
+    const struct arguments *arguments = sweep->arguments;
+    json_t *digests = sweep->digests = json_object();
+
+    sweep->streams = calloc(arguments->traces.count, sizeof *sweep->streams);
+    if (!digests || !sweep->streams)
+        return error_set(error, ENOMEM, "no memory for a list of traces");
     for (size_t i = 0; i < arguments->traces.count; i++) {
         const char *path = arguments->traces.words[i];
         struct trace_totals totals;
@@ -209,6 +206,7 @@ static int traces_check(const struct arguments *arguments, json_t *digests, stru
         if (json_object_set_new(digests, path, json_string(totals.digest)) != 0)
             return error_set(error, EINVAL, "%s: a name that is no UTF-8 cannot be written down",
                              path);
+        sweep->streams[i] = (unsigned)totals.streams;
     }
     return 0;
 }
@@ -217,18 +215,53 @@ static int traces_check(const struct arguments *arguments, json_t *digests, stru
 static int cells_check(struct sweep *sweep, struct error *error)
 {
     const struct arguments *arguments = sweep->arguments;
-    struct topology *topology = NULL;
     int code = replay_options_check(&arguments->options, error);
 
     if (code == 0)
         code = cells_create(&arguments->options, &sweep->cells, error);
     if (code == 0)
-        code = topology_create_host(&topology, error);
+        code = topology_create_host(&sweep->topology, error);
     if (code == 0)
-        code = trial_run(&arguments->options, &sweep->cells, topology, error);
-    topology_destroy(topology);
+        code = trial_run(&arguments->options, &sweep->cells, sweep->topology, error);
     if (code == -EAGAIN)
         start_anew(arguments->command);
+    if (code == 0)
+        code = topology_hand_down(sweep->topology, error);
+    return code;
+}
+
+/* Of each trace, the cells whose `auto` comes to what is listed too. */
+static int cells_find_same(const struct sweep *sweep, bool *same, struct error *error)
+{
+    const struct replay_options *options = &sweep->arguments->options;
+    size_t nr_cells = sweep->cells.count;
+
+    for (size_t i = 0; i < sweep->arguments->traces.count * nr_cells; i++) {
+        const struct cell *cell = &sweep->cells.cells[i % nr_cells];
+        unsigned streams = sweep->streams[i / nr_cells], nr_dealt;
+        int code = topology_nr_dealt(sweep->topology, &cell->bind->binding,
+                                     options->run.oversubscribe, &nr_dealt, error);
+
+        if (code)
+            return code;
+        if (options->streams.count)
+            streams = (unsigned)options->streams.count;
+        same[i] = cell_is_repeated(options, cell, nr_dealt, streams);
+    }
+    return 0;
+}
+
+static int combinations_create(struct sweep *sweep, struct error *error)
+{
+    const struct arguments *arguments = sweep->arguments;
+    bool *same = calloc(arguments->traces.count * sweep->cells.count, sizeof *same);
+    int code = same ? cells_find_same(sweep, same, error)
+                    : error_set(error, ENOMEM, "no memory for a list of cells");
+
+    if (code == 0)
+        code = sweep_plan_create(&sweep->plan, &arguments->traces, &sweep->cells, same,
+                                 arguments->request.compare_itself, error);
+    free(same);
     return code;
 }
 
@@ -359,37 +392,6 @@ static int run_all(struct sweep *sweep, struct error *error)
     return code;
 }
 
-/* What came of it, a row a combination: medians, as the pictures show them. */
-static void series_print(const struct series *series)
-{
-    printf("%-28s %-22s %8s %7s %10s %21s %10s\n", "trace", "allocator", "magazine", "threads",
-           "M events/s", "(min to max)", "peak KiB");
-    for (size_t i = 0; i < series->count; i++) {
-        const struct point *point = &series->points[i];
-        char size[24] = "-", memory[32] = "-", spread[48], name[128];
-
-        if (point->magazine_size)
-            snprintf(size, sizeof size, "%llu", (unsigned long long)point->magazine_size);
-        if (point->peak_page_bytes >= 0)
-            snprintf(memory, sizeof memory, "%.0f", point->peak_page_bytes / 1024);
-        snprintf(spread, sizeof spread, "(%.2f to %.2f)", point->throughput.minimum * 1e-6,
-                 point->throughput.maximum * 1e-6);
-        snprintf(name, sizeof name, "%s%s", point->label, point->second ? " (again)" : "");
-        printf("%-28s %-22s %8s %7u %10.2f %21s %10s\n", point->trace, name, size, point->threads,
-               point->throughput.median * 1e-6, spread, memory);
-    }
-}
-
-static void results_print(const char *folder)
-{
-    struct series series;
-
-    if (series_read(folder, &series, NULL) != 0)
-        return; /* nothing valid: said already */
-    series_print(&series);
-    series_cleanup(&series);
-}
-
 static void summary_print(const struct sweep *sweep, size_t missing)
 {
     fprintf(stderr, "%zu runs in %s/%s", sweep->plan.nr_runs, sweep->arguments->folder,
@@ -397,8 +399,10 @@ static void summary_print(const struct sweep *sweep, size_t missing)
     if (missing)
         fprintf(stderr, ", %zu of them without a valid result", missing);
     if (sweep->plan.disturbed)
-        fprintf(stderr, ", %zu of them disturbed (they say by what, and count)",
-                sweep->plan.disturbed);
+        fprintf(
+            stderr,
+            ", %zu of them disturbed (they say by what, and are left out where others are there)",
+            sweep->plan.disturbed);
     fprintf(stderr, "\n");
 }
 
@@ -408,16 +412,12 @@ static int sweep_prepare(struct sweep *sweep, struct error *error)
     const struct arguments *arguments = sweep->arguments;
     uint64_t seed = arguments->options.run.replay.seed;
     bool until = arguments->request.until;
-    int code;
+    int code = traces_check(sweep, error);
 
-    sweep->digests = json_object();
-    code = sweep->digests ? traces_check(arguments, sweep->digests, error)
-                          : error_set(error, ENOMEM, "no memory for a list of traces");
     if (code == 0)
         code = cells_check(sweep, error);
     if (code == 0)
-        code = sweep_plan_create(&sweep->plan, &arguments->traces, &sweep->cells,
-                                 arguments->request.compare_itself, error);
+        code = combinations_create(sweep, error);
     if (code)
         return code;
     sweep->environment = environment_look(&sweep->begun);
@@ -446,7 +446,7 @@ static int sweep_run(struct sweep *sweep, size_t *missing, struct error *error)
     }
     *missing = sweep_plan_missing(&sweep->plan);
     if (code == 0) {
-        results_print(sweep->arguments->folder);
+        sweep_table_print(sweep->arguments->folder);
         summary_print(sweep, *missing);
     }
     return code;
@@ -456,6 +456,8 @@ static void sweep_cleanup(struct sweep *sweep)
 {
     sweep_plan_destroy(&sweep->plan);
     cells_cleanup(&sweep->cells);
+    topology_destroy(sweep->topology);
+    free(sweep->streams);
     json_decref(sweep->digests);
     json_decref(sweep->environment);
     json_decref(sweep->description);

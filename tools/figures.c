@@ -2,10 +2,34 @@
 /* Figures of a run, some of which take more than a look at one key of its record. */
 #include "tools/figures.h"
 
+#include "sim/error.h"
+#include "tools/list_option.h"
 #include "tools/record.h"
 
+#include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
+
+#define LATENCY_FIGURE(op, value)                                                                  \
+    static double latency_##op##_##value(const json_t *run)                                        \
+    {                                                                                              \
+        return record_number(run, "latency_ns." #op "." #value);                                   \
+    }
+#define LATENCY_ENTRY(op, value, words)                                                            \
+    {                                                                                              \
+        "latency_ns." #op "." #value, words, "ns", 1, false, "times the latency",                  \
+            latency_##op##_##value                                                                 \
+    }
+
+LATENCY_FIGURE(alloc, p50)
+LATENCY_FIGURE(alloc, p90)
+LATENCY_FIGURE(alloc, p99)
+LATENCY_FIGURE(alloc, p999)
+LATENCY_FIGURE(free, p50)
+LATENCY_FIGURE(free, p90)
+LATENCY_FIGURE(free, p99)
+LATENCY_FIGURE(free, p999)
 
 static const struct figure figures[] = {
     {"throughput", "throughput", "M events/s", 1e-6, true, "times as fast", figure_throughput},
@@ -23,6 +47,14 @@ static const struct figure figures[] = {
      figure_overhead_share},
     {"remote", "frees on another CPU than the allocation", "%", 100, false, "times the share",
      figure_remote_share},
+    LATENCY_ENTRY(alloc, p50, "median time of an allocation"),
+    LATENCY_ENTRY(alloc, p90, "time within which 90% of allocations end"),
+    LATENCY_ENTRY(alloc, p99, "time within which 99% of allocations end"),
+    LATENCY_ENTRY(alloc, p999, "time within which 99.9% of allocations end"),
+    LATENCY_ENTRY(free, p50, "median time of a free"),
+    LATENCY_ENTRY(free, p90, "time within which 90% of frees end"),
+    LATENCY_ENTRY(free, p99, "time within which 99% of frees end"),
+    LATENCY_ENTRY(free, p999, "time within which 99.9% of frees end"),
 };
 #define FIGURES (sizeof figures / sizeof figures[0])
 
@@ -38,6 +70,24 @@ const struct figure *figure_find(const char *name)
             return &figures[i];
     }
     return NULL;
+}
+
+int figures_parse(const char *text, struct word_list *names, struct error *error)
+{
+    size_t before = names->count;
+    int code = word_list_parse(text, names, error);
+
+    for (size_t i = before; code == 0 && i < names->count; i++) {
+        char known[512] = "";
+
+        for (size_t j = 0; figure_at(j); j++)
+            snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", j ? ", " : "",
+                     figure_at(j)->name);
+        if (!figure_find(names->words[i]))
+            code =
+                error_set(error, EINVAL, "no figure '%s'; there are: %s", names->words[i], known);
+    }
+    return code;
 }
 
 double figure_throughput(const json_t *run)

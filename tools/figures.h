@@ -5,6 +5,9 @@
 
 #include "tools/series.h"
 
+struct error;
+struct word_list;
+
 struct figure {
     const char *name; /* in options and results: "throughput" */
     const char *title;
@@ -20,5 +23,9 @@ const struct figure *figure_find(const char *name);
 
 /* The i-th, NULL behind the last: for lists of what there is. */
 const struct figure *figure_at(size_t i);
+
+/* Adds the names in a list "waiting,overhead". -EINVAL: one is no figure's; says which there are.
+ */
+int figures_parse(const char *text, struct word_list *names, struct error *error);
 
 #endif

@@ -170,15 +170,15 @@ static size_t most_runs(const struct series *series)
     return most;
 }
 
-int plot_data_write(const struct series *series, const char *folder, const char *scripts,
-                    const char *plots, const char *format, struct plot_list *list,
-                    struct error *error)
+int plot_data_write(const struct series *series, const struct plot_request *request,
+                    struct plot_list *list, struct error *error)
 {
     struct plot_writer writer = {.series = series,
-                                 .folder = folder,
-                                 .scripts = scripts,
-                                 .plots = plots,
-                                 .format = format,
+                                 .folder = request->folder,
+                                 .scripts = request->scripts,
+                                 .plots = request->plots,
+                                 .format = request->format,
+                                 .figures = &request->figures,
                                  .list = list,
                                  .error = error,
                                  .values = calloc(most_runs(series), sizeof(double))};

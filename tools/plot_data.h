@@ -6,6 +6,7 @@
 #ifndef SLABLAB_TOOLS_PLOT_DATA_H
 #define SLABLAB_TOOLS_PLOT_DATA_H
 
+#include "tools/list_option.h"
 #include "tools/series.h"
 
 #include <stdbool.h>
@@ -25,14 +26,21 @@ struct plot_list {
     char *side_missing;   /* the first of them, and what is wrong with it */
 };
 
+/* All but the figures is borrowed. */
+struct plot_request {
+    const char *folder;       /* of the sweep */
+    const char *scripts;      /* where the templates are */
+    const char *plots;        /* the folder to write to */
+    const char *format;       /* "svg", "png" */
+    struct word_list figures; /* to draw besides, of figures.h */
+};
+
 /*
- * Writes NAME.dat and NAME.gp (.py) into the folder `plots` for every picture that the series, read
- * from `folder`, has data for; `scripts` is where the templates are. The same series gives the same
- * bytes. -ENODATA: for none.
+ * Writes NAME.dat and NAME.gp (.py) for every picture that the series, read from the folder, has
+ * data for. The same series gives the same bytes. -ENODATA: for none.
  */
-int plot_data_write(const struct series *series, const char *folder, const char *scripts,
-                    const char *plots, const char *format, struct plot_list *list,
-                    struct error *error);
+int plot_data_write(const struct series *series, const struct plot_request *request,
+                    struct plot_list *list, struct error *error);
 void plot_list_cleanup(struct plot_list *list);
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Throughput against memory: what each design and size gives, and for how much. */
-#include "tools/plot_writer.h"
-
 #include "sim/error.h"
+#include "tools/pareto.h"
+#include "tools/plot_writer.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct place {
     const struct point *point;
@@ -20,62 +21,55 @@ static void scale(struct plot_figure *figure, double unit)
     figure->high /= unit;
 }
 
-/* Is none as good in both by its medians, and better in one? */
-static void front_mark(struct place *places, size_t count)
+/* The places by memory, and which of them are on the front. NULL: no memory. */
+static struct pareto_point *front_create(struct place *places, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        bool beaten = false;
+    struct pareto_point *marks = calloc(count, sizeof *marks);
 
-        for (size_t j = 0; j < count; j++) {
-            const struct place *a = &places[i], *b = &places[j];
-
-            beaten |= b->throughput.median >= a->throughput.median &&
-                      b->memory.median <= a->memory.median &&
-                      (b->throughput.median > a->throughput.median ||
-                       b->memory.median < a->memory.median);
-        }
-        places[i].front = !beaten;
+    for (size_t i = 0; marks && i < count; i++) {
+        marks[i].point = places[i].point;
+        marks[i].bytes.spread.median = places[i].memory.median;
+        marks[i].throughput.spread.median = places[i].throughput.median;
     }
-}
-
-static int compare_memory(const void *a, const void *b)
-{
-    const struct place *x = *(const struct place *const *)a, *y = *(const struct place *const *)b;
-    int order = (x->memory.median > y->memory.median) - (x->memory.median < y->memory.median);
-
-    return order ? order : (x > y) - (x < y);
+    if (marks)
+        pareto_mark(marks, count);
+    for (size_t i = 0; marks && i < count; i++) {
+        for (size_t j = 0; j < count; j++)
+            places[i].front |= marks[j].front && marks[j].point == places[i].point;
+    }
+    return marks;
 }
 
 /* First block; the title names who is on it. */
-static int front_write(struct picture *picture, const struct place *places, size_t count,
-                       char *title, size_t size)
+static int front_write(struct picture *picture, struct place *places, size_t count, char *title,
+                       size_t size)
 {
-    const struct place **front = calloc(count, sizeof(struct place *));
-    size_t on = 0, used;
+    struct pareto_point *marks = front_create(places, count);
+    bool first = true;
+    size_t used;
 
-    if (!front)
+    if (!marks)
         return error_set(picture->writer->error, ENOMEM, "no memory for a picture");
-    for (size_t i = 0; i < count; i++) {
-        if (places[i].front)
-            front[on++] = &places[i];
-    }
-    qsort(front, on, sizeof(struct place *), compare_memory);
     picture_block(picture, "best for its memory");
     snprintf(title, size,
              "Throughput against memory, %u thread%s; best for their memory:", picture->threads,
              picture->threads == 1 ? "" : "s");
-    for (size_t i = 0; i < on; i++) {
+    for (size_t i = 0; i < count; i++) {
         char name[256];
 
-        fprintf(picture->data, "%.6g %.6g\n", front[i]->memory.median, front[i]->throughput.median);
-        plot_curve_name(front[i]->point, true, name, sizeof name);
-        used = snprintf(NULL, 0, "%s", title);
+        if (!marks[i].front)
+            continue;
+        fprintf(picture->data, "%.6g %.6g\n", marks[i].bytes.spread.median,
+                marks[i].throughput.spread.median);
+        plot_curve_name(marks[i].point, true, name, sizeof name);
+        used = strlen(title);
         if (used + 60 < size && used < 100)
-            snprintf(title + used, size - used, "%s %.50s", i ? "," : "", name);
+            snprintf(title + used, size - used, "%s %.50s", first ? "" : ",", name);
         else if (used + 8 < size && title[used - 1] != '.')
             snprintf(title + used, size - used, ", ...");
+        first = false;
     }
-    free(front);
+    free(marks);
     return 0;
 }
 
@@ -105,7 +99,6 @@ static int places_draw(struct picture *picture, struct place *places, size_t cou
 
     if (count < 2)
         return picture_leave(picture, "no two points whose memory was measured");
-    front_mark(places, count);
     code = front_write(picture, places, count, title, sizeof title);
     if (code)
         return picture_discard(picture, code);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Throughput and memory over what a sweep varies: magazine size, threads, both. */
+#include "tools/figures.h"
 #include "tools/plot_writer.h"
 
+#include <ctype.h>
 #include <string.h>
 
 /* What a picture's y axis has. */
@@ -9,11 +11,12 @@ struct quantity {
     const char *name; /* in the picture's */
     const char *title;
     const char *title_unit;
-    const char *y_text;
+    char y_text[96];
     run_figure *figure;
     double unit;
     bool of_harness; /* its throughput is a bound worth seeing, its memory says nothing */
     bool most_wanted;
+    const char *best; /* what who leads has */
 };
 
 static const struct quantity throughput = {"throughput",
@@ -23,7 +26,8 @@ static const struct quantity throughput = {"throughput",
                                            figure_throughput,
                                            1e6,
                                            true,
-                                           true};
+                                           true,
+                                           "highest median"};
 static const struct quantity memory = {"memory",
                                        "Memory over magazine size",
                                        "MiB",
@@ -31,7 +35,24 @@ static const struct quantity memory = {"memory",
                                        figure_peak_bytes,
                                        1 << 20,
                                        false,
-                                       false};
+                                       false,
+                                       "lowest peak"};
+
+/* Of what was asked for besides. */
+static struct quantity quantity_of(const struct figure *figure)
+{
+    struct quantity quantity = {.name = figure->name,
+                                .title = figure->title,
+                                .title_unit = figure->unit,
+                                .figure = figure->of,
+                                .unit = 1 / figure->scale,
+                                .most_wanted = figure->more_is_better,
+                                .best =
+                                    figure->more_is_better ? "highest median" : "lowest median"};
+
+    snprintf(quantity.y_text, sizeof quantity.y_text, "%s (%s)", figure->title, figure->unit);
+    return quantity;
+}
 
 /* The design that has most of what is wanted. */
 struct leader {
@@ -127,10 +148,10 @@ static int over_magazine_picture(struct plot_writer *writer, const struct plot_t
         return picture_leave(&picture, "not measured of any design");
     plot_curve_name(leader.point, true, name, sizeof name);
     snprintf(title, sizeof title, "%s, %u thread%s: %s has the %s, %.3g %s", quantity->title,
-             threads, threads == 1 ? "" : "s", name,
-             quantity->most_wanted ? "highest median" : "lowest peak", leader.value,
+             threads, threads == 1 ? "" : "s", name, quantity->best, leader.value,
              quantity->title_unit);
-    picture_set(&picture, "y_text = '%s'", quantity->y_text);
+    title[0] = (char)toupper((unsigned char)title[0]);
+    picture_set(&picture, "y_text = \"%s\"", quantity->y_text);
     return picture_commit(&picture, "over-magazine.gp", title, plot_interval_text);
 }
 
@@ -138,7 +159,14 @@ int plot_over_magazine(struct plot_writer *writer, const struct plot_trace *trac
 {
     int code = over_magazine_picture(writer, trace, threads, &throughput);
 
-    return code ? code : over_magazine_picture(writer, trace, threads, &memory);
+    if (code == 0)
+        code = over_magazine_picture(writer, trace, threads, &memory);
+    for (size_t i = 0; code == 0 && i < writer->figures->count; i++) {
+        const struct quantity quantity = quantity_of(figure_find(writer->figures->words[i]));
+
+        code = over_magazine_picture(writer, trace, threads, &quantity);
+    }
+    return code;
 }
 
 /* ---- over threads ---- */

@@ -24,6 +24,7 @@ struct plot_writer {
     const char *scripts; /* templates */
     const char *plots;
     const char *format;
+    const struct word_list *figures; /* asked for besides */
     struct plot_list *list;
     struct error *error;
     double *values; /* room for a figure of each run of the longest point */

@@ -76,14 +76,6 @@ static const struct topology *topology_of(const struct session *session, const s
     return cell->machine ? cell->machine->topology : session->host;
 }
 
-static unsigned effective_replicas(const struct cell *cell, const struct plan *plan,
-                                   unsigned threads)
-{
-    if (cell->replicas == REPLICAS_AUTO)
-        return (threads + plan->nr_groups - 1) / plan->nr_groups;
-    return (unsigned)cell->replicas;
-}
-
 static void now_text(char *text, size_t size)
 {
     time_t now = time(NULL);
@@ -154,7 +146,7 @@ static bool names_allocator(const struct error *error, const char *allocator)
 }
 
 static int run_cell(struct session *session, const struct cell *cell, const struct plan *plan,
-                    unsigned threads, unsigned repeat, struct error *error)
+                    const struct workload *load, unsigned repeat, struct error *error)
 {
     const struct replay_options *options = &session->arguments->options;
     struct run_config config;
@@ -163,10 +155,10 @@ static int run_cell(struct session *session, const struct cell *cell, const stru
     int code;
 
     cell_config(options, cell, &config);
-    config.threads = threads;
-    config.replay.replicas = effective_replicas(cell, plan, threads);
+    config.threads = load->threads;
+    config.replay.replicas = (unsigned)load->replicas;
     command_progress("[%zu/%zu] %s, %u threads", session->runs_done + 1, session->runs, cell->label,
-                     threads);
+                     load->threads);
     now_text(started, sizeof started);
     run_name(name, sizeof name, session, started);
     code = blowup_prepare(&session->blowup, &config, error);
@@ -214,54 +206,34 @@ static int check_streams(const struct session *session, const struct plan *plan,
     return 0;
 }
 
-/* As many threads as there are CPUs for them and streams to run. */
-static unsigned automatic_threads(const struct cell *cell, unsigned nr_dealt,
-                                  const struct plan *plan)
-{
-    uint64_t lists = cell->replicas == REPLICAS_AUTO ? nr_dealt : cell->replicas * plan->nr_groups;
-
-    return lists < nr_dealt ? (unsigned)lists : nr_dealt;
-}
-
-static bool threads_were_listed(const struct session *session, unsigned threads)
-{
-    const struct number_list *listed = &session->arguments->options.threads;
-
-    for (size_t i = 0; i < listed->count; i++) {
-        if (listed->numbers[i] == threads)
-            return true;
-    }
-    return false;
-}
-
 /* Cells first..last-1 share a plan; repetitions are interleaved. */
 static int run_cells(struct session *session, const char *trace, size_t first, size_t last,
                      struct error *error)
 {
     const struct replay_options *options = &session->arguments->options;
     const struct cell *one = &session->cells.cells[first];
-    unsigned threads = one->threads, nr_dealt;
     uint64_t repeats = options->repeats;
+    struct workload load;
     struct plan *plan;
+    unsigned nr_dealt;
     int code = topology_nr_dealt(topology_of(session, one), &one->bind->binding,
                                  options->run.oversubscribe, &nr_dealt, error);
 
     if (code == 0)
-        code = replay_plan_create(options, trace, threads ? threads : nr_dealt, &plan, error);
+        code = replay_plan_create(options, trace, one->threads ? one->threads : nr_dealt, &plan,
+                                  error);
     if (code)
         return code;
     if (first == 0)
         code = check_streams(session, plan, error);
-    if (threads == 0) {
-        threads = automatic_threads(one, nr_dealt, plan);
-        if (threads_were_listed(session, threads)) { /* `1,auto` on a machine of one CPU */
-            session->runs -= (last - first) * repeats;
-            repeats = 0;
-        }
+    load = cell_workload(one, nr_dealt, plan->nr_streams);
+    if (cell_is_repeated(options, one, nr_dealt, plan->nr_streams)) {
+        session->runs -= (last - first) * repeats; /* `1,auto` on a machine of one CPU */
+        repeats = 0;
     }
     for (unsigned repeat = 0; code == 0 && repeat < repeats; repeat++) {
         for (size_t i = first; code == 0 && i < last; i++)
-            code = run_cell(session, &session->cells.cells[i], plan, threads, repeat, error);
+            code = run_cell(session, &session->cells.cells[i], plan, &load, repeat, error);
     }
     plan_destroy(plan);
     return code;

@@ -8,12 +8,16 @@
 #include <errno.h>
 #include <string.h>
 
+/* On a narrow screen a picture is moved aside, as a table is, and not made too small to read. */
 static const char style[] =
     "body{font-family:sans-serif;line-height:1.5;max-width:70rem;margin:2rem auto;padding:0 1rem;"
     "color:#1a1a1a;background:#fff}h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2.5rem;"
     "border-bottom:1px solid #ccc}pre{overflow-x:auto;background:#f6f6f6;padding:1rem;"
-    "font-size:.8rem;line-height:1.35}img{max-width:100%;height:auto;display:block;"
-    "margin:1.5rem 0}td{padding:.1rem 1rem .1rem 0;vertical-align:top}td:first-child{color:#555}";
+    "font-size:.8rem;line-height:1.35}figure{margin:1.5rem 0;overflow-x:auto}"
+    "img{max-width:100%;min-width:42rem;height:auto;display:block}"
+    "@media(max-width:40rem){body{margin:1rem auto}pre{padding:.5rem;font-size:.7rem}}"
+    "td{overflow-wrap:anywhere;padding:.1rem 1rem .1rem "
+    "0;vertical-align:top}td:first-child{color:#555}";
 
 /* What HTML, or Markdown, would take for more than text. */
 static void text_print(const struct report_page *page, const char *text)
@@ -142,11 +146,11 @@ int page_picture(const struct report_page *page, const char *path, struct error 
     picture = fopen(path, "re");
     if (!picture)
         return error_set(error, errno, "%s: %s", path, strerror(errno));
-    fputs("<img alt=\"", page->stream);
+    fputs("<figure><img alt=\"", page->stream);
     text_print(page, name);
     fputs("\" src=\"data:image/svg+xml,", page->stream);
     data_print(page->stream, picture);
-    fputs("\">\n", page->stream);
+    fputs("\"></figure>\n", page->stream);
     fclose(picture);
     return 0;
 }

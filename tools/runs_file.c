@@ -207,7 +207,12 @@ int runs_file_append(int file, const json_t *record, struct error *error)
         done += written > 0 ? (size_t)written : 0;
     }
     free(line);
+    return 0;
+}
+
+int runs_file_sync(int file, struct error *error)
+{
     if (fdatasync(file) != 0 && errno != EINVAL)
-        return error_set(error, EIO, "could not sync a result: %s", strerror(errno));
+        return error_set(error, EIO, "could not sync the results: %s", strerror(errno));
     return 0;
 }

@@ -34,8 +34,11 @@ int runs_file_open(const char *folder, long whole_bytes, struct error *error);
 
 /*
  * Appends one line, with "checksum" as its last key: 16 hexadecimal digits, XXH3 (64 bits) of the
- * line's text without this key and without the line feed. The line is synced.
+ * line's text without this key and without the line feed. Then the system has it, whatever becomes
+ * of this process; runs_file_sync puts all lines where they outlast the system too, which may take
+ * longer than a short run.
  */
 int runs_file_append(int file, const json_t *record, struct error *error);
+int runs_file_sync(int file, struct error *error);
 
 #endif

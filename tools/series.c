@@ -15,7 +15,6 @@
 
 struct reading {
     struct series *series;
-    bool with_invalid;
     json_t *last; /* number of each cell's last record */
     size_t number;
     int code;
@@ -304,7 +303,7 @@ static void visit(void *context, const json_t *record)
     }
     if (!result_valid(record)) {
         reading->series->invalid++;
-        if (!reading->with_invalid)
+        if (!(reading->series->with & SERIES_WITH_INVALID))
             return;
     }
     point = point_find(reading->series, record);
@@ -313,7 +312,6 @@ static void visit(void *context, const json_t *record)
         reading->code = -ENOMEM;
         return;
     }
-    reading->series->disturbed += json_is_true(json_object_get(record, "disturbed"));
     point->runs = grown;
     grown[point->nr_runs++] = json_incref((json_t *)record);
 }
@@ -334,14 +332,38 @@ static int compare_points(const void *a, const void *b)
     return order;
 }
 
-static int read_runs(const char *folder, bool with_invalid, struct series *series,
-                     struct error *error)
+static bool is_disturbed(const json_t *record)
 {
-    struct reading reading = {
-        .series = series, .with_invalid = with_invalid, .last = json_object()};
+    return json_is_true(json_object_get(record, "disturbed"));
+}
+
+/* On a machine that is never quiet all runs may be disturbed, and are better than none. */
+static void disturbed_leave_out(struct series *series, struct point *point)
+{
+    size_t disturbed = 0, kept = 0;
+
+    for (size_t i = 0; i < point->nr_runs; i++)
+        disturbed += is_disturbed(point->runs[i]);
+    series->disturbed += disturbed;
+    if (disturbed == point->nr_runs)
+        series->disturbed_only++;
+    if (disturbed == point->nr_runs || (series->with & SERIES_WITH_DISTURBED))
+        return;
+    for (size_t i = 0; i < point->nr_runs; i++) {
+        if (is_disturbed(point->runs[i]))
+            json_decref(point->runs[i]);
+        else
+            point->runs[kept++] = point->runs[i];
+    }
+    point->nr_runs = kept;
+}
+
+int series_read(const char *folder, unsigned with, struct series *series, struct error *error)
+{
+    struct reading reading = {.series = series, .last = json_object()};
     int code;
 
-    *series = (struct series){0};
+    *series = (struct series){.with = with};
     if (!reading.last)
         return error_set(error, ENOMEM, "no memory for the runs of %s", folder);
     code = runs_file_read(folder, note_last, &reading, NULL, error);
@@ -356,6 +378,7 @@ static int read_runs(const char *folder, bool with_invalid, struct series *serie
     if (code == 0 && points_label(series) != 0)
         code = error_set(error, ENOMEM, "no memory for the runs of %s", folder);
     for (size_t i = 0; code == 0 && i < series->count; i++) {
+        disturbed_leave_out(series, &series->points[i]);
         if (point_summarise(&series->points[i]) != 0)
             code = error_set(error, ENOMEM, "no memory for the runs of %s", folder);
     }
@@ -367,14 +390,19 @@ static int read_runs(const char *folder, bool with_invalid, struct series *serie
     return 0;
 }
 
-int series_read(const char *folder, struct series *series, struct error *error)
+void series_left_out_print(const struct series *series, const char *folder, FILE *stream)
 {
-    return read_runs(folder, false, series, error);
-}
-
-int series_read_all(const char *folder, struct series *series, struct error *error)
-{
-    return read_runs(folder, true, series, error);
+    if (series->invalid || series->failed)
+        fprintf(stream, "%s: %zu invalid runs %s, %zu that failed left out\n", folder,
+                series->invalid, series->with & SERIES_WITH_INVALID ? "taken in" : "left out",
+                series->failed);
+    if (!series->disturbed)
+        return;
+    fprintf(stream, "%s: %zu disturbed runs, which something else ran beside, %s", folder,
+            series->disturbed, series->with & SERIES_WITH_DISTURBED ? "taken in" : "left out");
+    if (series->disturbed_only && !(series->with & SERIES_WITH_DISTURBED))
+        fprintf(stream, ", but of %zu combinations that have no others", series->disturbed_only);
+    fprintf(stream, "\n");
 }
 
 void series_cleanup(struct series *series)

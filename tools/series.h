@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct error;
 
@@ -35,18 +36,24 @@ struct point {
 struct series {
     struct point *points; /* by trace, label, magazine size, threads, arm */
     size_t count;
-    size_t invalid, failed; /* runs left out; of series_read_all(), the invalid ones are in */
-    size_t disturbed;       /* runs in it that something ran beside */
-    char *machine;          /* "CPU model, topology" of the first record */
+    unsigned with;          /* as it was read */
+    size_t invalid, failed; /* runs so marked, left out; the invalid ones are in when asked for */
+    size_t disturbed; /* valid runs that something ran beside, left out when others are there */
+    size_t disturbed_only; /* points that have no others, and so keep them */
+    char *machine;         /* "CPU model, topology" of the first record */
 };
 
+/* Runs that are left out unless they are asked for. */
+enum series_with { SERIES_WITH_INVALID = 1, SERIES_WITH_DISTURBED = 2 };
+
 /*
- * Reads a sweep's folder or file. Of several records of one run ("cell") the last counts: a failure
- * that was tried again is the success that came of it. -ENODATA: no valid run in it.
+ * Reads a sweep's folder or file; `with` is of enum series_with. Of several records of one run
+ * ("cell") the last counts: a failure that was tried again is the success that came of it.
+ * -ENODATA: no valid run in it.
  */
-int series_read(const char *folder, struct series *series, struct error *error);
-/* With the runs that were marked invalid. */
-int series_read_all(const char *folder, struct series *series, struct error *error);
+int series_read(const char *folder, unsigned with, struct series *series, struct error *error);
+/* A line each of what was left out or, marked, taken in; nothing where there was no such run. */
+void series_left_out_print(const struct series *series, const char *folder, FILE *stream);
 void series_cleanup(struct series *series);
 
 /* Are both measured on the same trace (by content, where that is known), threads and replicas? */

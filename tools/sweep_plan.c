@@ -41,6 +41,19 @@ static char *name_of(const struct combination *combination)
     return fclose(stream) == 0 ? text : NULL;
 }
 
+#define SHARDS_MAX 100000
+
+bool shard_parse(const char *text, struct shard *shard)
+{
+    char *end;
+    unsigned long number = strtoul(text, &end, 10), count = 0;
+
+    if (*end == '/' && end[1] >= '0' && end[1] <= '9')
+        count = strtoul(end + 1, &end, 10);
+    *shard = (struct shard){.number = (unsigned)number, .count = (unsigned)count};
+    return !*end && count >= 1 && count <= SHARDS_MAX && number >= 1 && number <= count;
+}
+
 /* ---- combinations ---- */
 
 static int design_is_harness(const char *name, bool *harness, struct error *error)
@@ -91,7 +104,8 @@ static int combination_add(struct sweep_plan *plan, const char *trace, const str
 }
 
 int sweep_plan_create(struct sweep_plan *plan, const struct word_list *traces,
-                      const struct cell_list *cells, bool compare_itself, struct error *error)
+                      const struct cell_list *cells, const bool *same, bool compare_itself,
+                      struct error *error)
 {
     bool *compared = calloc(cells->count, sizeof *compared);
     int code = 0;
@@ -109,6 +123,8 @@ int sweep_plan_create(struct sweep_plan *plan, const struct word_list *traces,
         const struct cell *cell = &cells->cells[i % cells->count];
         bool twice = compared[i % cells->count];
 
+        if (same[i])
+            continue;
         code = combination_add(plan, trace, cell, twice ? 'a' : 0, error);
         if (code == 0 && twice)
             code = combination_add(plan, trace, cell, 'b', error);

@@ -39,6 +39,9 @@ struct shard {
     unsigned number, count; /* 1 of 1: all */
 };
 
+/* "2/16"; false: it is none. */
+bool shard_parse(const char *text, struct shard *shard);
+
 struct sweep_plan {
     struct combination *combinations;
     size_t nr_combinations;
@@ -49,12 +52,14 @@ struct sweep_plan {
 };
 
 /*
- * All combinations, none of them repeated yet; with `compare_itself` the first cell of the first
+ * All combinations, none of them run yet, without those in `same` [traces * cells], which would be
+ * what another is; with `compare_itself` the first cell of the first
  * design that is no harness, for each trace and each choice of threads, replicas, lock and binding,
  * is there a second time.
  */
 int sweep_plan_create(struct sweep_plan *plan, const struct word_list *traces,
-                      const struct cell_list *cells, bool compare_itself, struct error *error);
+                      const struct cell_list *cells, const bool *same, bool compare_itself,
+                      struct error *error);
 void sweep_plan_destroy(struct sweep_plan *plan);
 
 /* Notes a record of this sweep; the last of a run counts. Before the run is planned, or after. */

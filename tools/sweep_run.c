@@ -18,6 +18,17 @@
 /* Of the CPUs' time during a run: what others took of it was enough to disturb. */
 #define DISTURBED_OTHERS_SHARE 0.05
 
+/* How long results may rest with the system. A kill takes none of them, only a loss of power. */
+#define RESULTS_SYNC_S 1
+
+static double seconds_since(const struct timespec *then)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - then->tv_sec) + (double)(now.tv_nsec - then->tv_nsec) * 1e-9;
+}
+
 /* ---- the command of a run ---- */
 
 /* Options that the sweep spells out for each run itself. */
@@ -160,6 +171,12 @@ static json_t *run_record(const struct sweep_runner *runner, struct run *run,
     return record;
 }
 
+static int results_sync(struct sweep_runner *runner, struct error *error)
+{
+    clock_gettime(CLOCK_MONOTONIC, &runner->synced);
+    return runs_file_sync(runner->file, error);
+}
+
 static int run_one(struct sweep_runner *runner, struct sweep_plan *plan, struct run *run,
                    struct error *error)
 {
@@ -178,20 +195,14 @@ static int run_one(struct sweep_runner *runner, struct sweep_plan *plan, struct 
         code = error_set(error, ENOMEM, "no memory for a result");
     else
         code = runs_file_append(runner->file, record, error);
+    if (code == 0 && seconds_since(&runner->synced) >= RESULTS_SYNC_S)
+        code = results_sync(runner, error);
     run->done = code == 0 && result_valid(record);
     json_decref(record);
     return code;
 }
 
 /* ---- how long it takes ---- */
-
-static double seconds_since(const struct timespec *then)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - then->tv_sec) + (double)(now.tv_nsec - then->tv_nsec) * 1e-9;
-}
 
 static const char *duration_text(double seconds, char *text, size_t size)
 {
@@ -276,5 +287,5 @@ int sweep_run_all(struct sweep_runner *runner, struct sweep_plan *plan, struct e
         runner->finished++;
     }
     command_progress_clear();
-    return code;
+    return code ? code : results_sync(runner, error);
 }

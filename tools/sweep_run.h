@@ -19,6 +19,7 @@ struct sweep_runner {
     size_t finished, left;     /* of the runs, for progress */
     double estimate_s;         /* of those that are left before the first of them */
     struct timespec begun;
+    struct timespec synced; /* when the results last were; see RESULTS_SYNC_S */
 };
 
 /*

@@ -3,18 +3,11 @@
 #include "tools/sweep_until.h"
 
 #include "sim/error.h"
+#include "tools/statistics.h"
 #include "tools/sweep_plan.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
-
-#define CONFIDENCE 0.95
-
-struct bounds {
-    double low, median, high;
-};
 
 int until_parse(const char *text, struct until *until, struct error *error)
 {
@@ -37,53 +30,17 @@ int until_parse(const char *text, struct until *until, struct error *error)
     return 0;
 }
 
-static int compare_values(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-
-    return (*x > *y) - (*x < *y);
-}
-
-/*
- * The median lies between the k-th smallest and the k-th largest of n values unless fewer than k
- * of them fall on one side of it, which is a matter of tossing n coins (David & Nagaraja, Order
- * Statistics, 7.1). The largest k that leaves 95%; 1 where none does.
- */
-static size_t interval_rank(size_t n)
-{
-    double probability = pow(0.5, (double)n), below = probability; /* of no value on one side */
-    size_t rank = 1;
-
-    while (rank < n / 2) {
-        probability *= (double)(n - rank + 1) / (double)rank;
-        below += probability; /* of at most `rank` values there */
-        if (1 - 2 * below < CONFIDENCE)
-            break;
-        rank++;
-    }
-    return rank;
-}
-
-/* Sorts the values. */
-static struct bounds bounds_of(double *values, size_t count)
-{
-    size_t rank = interval_rank(count);
-
-    qsort(values, count, sizeof *values, compare_values);
-    return (struct bounds){.low = values[rank - 1],
-                           .median = (values[(count - 1) / 2] + values[count / 2]) / 2,
-                           .high = values[count - rank]};
-}
-
 bool until_wants(const struct combination *combination, void *context)
 {
     const struct until *until = context;
-    struct bounds bounds;
+    struct interval interval;
+    double median;
 
     if (combination->nr_values == 0 || combination->repeats >= until->most)
         return false;
     if (combination->nr_values < UNTIL_LEAST)
         return true;
-    bounds = bounds_of(combination->values, combination->nr_values);
-    return bounds.high - bounds.low > until->share * bounds.median;
+    interval = median_interval(combination->values, combination->nr_values, 1);
+    median = spread_of(combination->values, combination->nr_values).median;
+    return interval.high - interval.low > until->share * median;
 }

@@ -65,12 +65,14 @@ def draw(points):
                 axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
                 axes.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
             axes.set_xscale("log", base=2)
-            axes.set_xticks(sizes, [str(size) for size in sizes], fontsize=8)
+            axes.set_xticks(sizes, [str(size) for size in sizes])
             axes.minorticks_off()
+            axes.tick_params(labelsize=8)
             axes.grid(color="#dddddd", linewidth=0.6)
             if i == 0:
                 axes.set_title(design, fontsize=10)
         grid[i][0].set_ylabel(label, fontsize=9)
+    figure.align_ylabels(grid[:, 0])
     figure.suptitle(title_text + "\n")  # the empty line is for the key
     figure.supxlabel("magazine size (objects)\n" + caption_text + "\n" + note_text, fontsize=8)
     handles, labels = grid[0][0].get_legend_handles_labels()

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* What came of a sweep; see sweep_table.h. */
+#include "tools/sweep_table.h"
+
+#include "tools/series.h"
+
+#include <stdio.h>
+
+static void series_print(const struct series *series)
+{
+    printf("%-28s %-22s %8s %7s %10s %21s %10s\n", "trace", "allocator", "magazine", "threads",
+           "M events/s", "(min to max)", "peak KiB");
+    for (size_t i = 0; i < series->count; i++) {
+        const struct point *point = &series->points[i];
+        char size[24] = "-", memory[32] = "-", spread[48], name[128];
+
+        if (point->magazine_size)
+            snprintf(size, sizeof size, "%llu", (unsigned long long)point->magazine_size);
+        if (point->peak_page_bytes >= 0)
+            snprintf(memory, sizeof memory, "%.0f", point->peak_page_bytes / 1024);
+        snprintf(spread, sizeof spread, "(%.2f to %.2f)", point->throughput.minimum * 1e-6,
+                 point->throughput.maximum * 1e-6);
+        snprintf(name, sizeof name, "%s%s", point->label, point->second ? " (again)" : "");
+        printf("%-28s %-22s %8s %7u %10.2f %21s %10s\n", point->trace, name, size, point->threads,
+               point->throughput.median * 1e-6, spread, memory);
+    }
+}
+
+void sweep_table_print(const char *folder)
+{
+    struct series series;
+
+    if (series_read(folder, 0, &series, NULL) != 0)
+        return; /* nothing valid: said already */
+    series_print(&series);
+    series_cleanup(&series);
+}

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/* The table that a sweep ends with. */
+#ifndef SLABLAB_TOOLS_SWEEP_TABLE_H
+#define SLABLAB_TOOLS_SWEEP_TABLE_H
+
+/* A row a combination of the sweep in the folder: medians, as the pictures show them. */
+void sweep_table_print(const char *folder);
+
+#endif
