@@ -53,7 +53,8 @@ static void object_born(struct worker *worker, const struct cursor *cursor, uint
         touch(object, size);
     else if (replay->config->touch == REPLAY_TOUCH_FIRST)
         touch(object, size < 8 ? size : 8);
-    machine_object_is_users(object, size, true);
+    if (replay->layered) /* null hands out the same memory again and again */
+        machine_object_is_users(object, size, true);
     if (replay->verifier)
         verifier_birth(replay->verifier, object, size, identity_of(cursor, word));
 }
@@ -63,7 +64,8 @@ static void object_dies(struct worker *worker, const struct cursor *cursor, uint
 {
     const struct replay *replay = worker->replay;
 
-    machine_object_is_users(object, replay->types[plan_type(word)].request.size, false);
+    if (replay->layered)
+        machine_object_is_users(object, replay->types[plan_type(word)].request.size, false);
     if (replay->verifier)
         verifier_death(replay->verifier, object, replay->types[plan_type(word)].request.size,
                        identity_of(cursor, word));

@@ -214,8 +214,9 @@ static void mcs_wait(struct lock *lock, const struct place *place)
     if (lock->holder) {
         before.address = (uintptr_t)lock->holder;
         pay(&before, COST_STORE);
-        queue_wait(key_of(lock), "waiting for an MCS lock");
     }
+    if (lock->holder) /* paying takes time, in which it may have become free */
+        queue_wait(key_of(lock), "waiting for an MCS lock");
     hold(lock);
 }
 
@@ -418,9 +419,10 @@ void bit_lock(_Atomic uint32_t *word, unsigned bit, uint16_t id)
     virtual_synchronise();
     if (!bit_first_try(word, bit, &place)) {
         waiting_since = now_cycles();
-        do
-            queue_wait(bit_key(word, bit), "waiting for a bit lock");
-        while (!bit_first_try(word, bit, &place));
+        do {
+            if (bit_held(word, bit)) /* paying took time, in which it may have become free */
+                queue_wait(bit_key(word, bit), "waiting for a bit lock");
+        } while (!bit_first_try(word, bit, &place));
     }
     bit_taken(word, id, waiting_since);
 }
