@@ -53,7 +53,7 @@ quiet = @printf '  %-7s %s\n' $(1) $(2);
 endif
 
 # ---- what is built ----
-virtual_only := $(wildcard sim/virtual*.c)
+virtual_only := $(wildcard sim/virtual*.c sim/explore*.c)
 room_sources := $(filter-out $(virtual_only),$(wildcard sim/*.c allocators/*.c traces/*.c))
 tool_sources := $(wildcard tools/*.c)
 test_sources := $(wildcard tests/test_*.c)
@@ -94,7 +94,8 @@ OBJCOPY ?= objcopy
 $(VIRTUAL)/machine.o: $(VIRTUAL)/watched.o $(virtual_plain:%.c=$(VIRTUAL)/%.o)
 	$(call quiet,LINK,$@)$(LD) -r -o $@.all $^ && \
 	$(OBJCOPY) --redefine-sym run_execute=virtual_run_execute --keep-global-symbol=virtual_run_execute \
-	    --keep-global-symbol=virtual_config_of $@.all $@
+	    --keep-global-symbol=virtual_config_of --keep-global-symbol=virtual_explore \
+	    --keep-global-symbol=virtual_explore_scenario $@.all $@
 
 $(VIRTUAL)/watched.o: $(virtual_watched:%.c=$(VIRTUAL)/%.o)
 	$(call quiet,LINK,$@)$(LD) -r -o $@.all $^ && \

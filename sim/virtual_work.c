@@ -22,6 +22,7 @@ static void post_push(struct virtual_cpu *cpu, struct post *post)
 {
     post->next = cpu->posts;
     cpu->posts = post;
+    virtual_machine.changes++;
     if (virtual_machine.running)
         virtual_wake(cpu, virtual_machine.running->clock +
                               virtual_machine.config.costs->interrupt_cycles);
@@ -40,6 +41,7 @@ void virtual_posts_run(struct virtual_cpu *cpu)
 
             post->fn(post->argument);
             --*left;
+            virtual_machine.changes++;
             post = next;
         }
     }
@@ -80,6 +82,7 @@ static void period_begin(void)
     if (graces.unseen || !graces.coming)
         return;
     graces.period++;
+    virtual_machine.changes++; /* each CPU has to be seen at rest */
     graces.current = graces.coming;
     graces.coming = NULL;
     for (unsigned i = 0; i < machine_nr_cpus; i++) {
@@ -212,8 +215,13 @@ static void rest(const char *why)
 void machine_wait_step(unsigned *spins)
 {
     uint64_t cycles = (uint64_t)LOOK_FIRST_CYCLES << *spins;
+    uint64_t changes = virtual_machine.changes;
 
     machine_safe_point();
+    if (virtual_explores()) {
+        explore_wait(changes);
+        return;
+    }
     if (cycles < LOOK_MOST_CYCLES)
         ++*spins;
     virtual_spend(cycles);
@@ -223,6 +231,7 @@ void machine_wait_step(unsigned *spins)
 /* Somebody who has nothing to do could take it. */
 void machine_work_arrived(void)
 {
+    virtual_machine.changes++;
     for (unsigned i = 0; virtual_machine.running && i < machine_nr_cpus; i++) {
         struct virtual_cpu *cpu = &virtual_machine.cpus[i];
 
