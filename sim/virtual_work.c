@@ -109,15 +109,18 @@ static void period_end(void)
     }
 }
 
-/* This CPU reads nothing now. */
+/*
+ * This CPU reads nothing now. Its being seen may end a period and begin the next, in which it is
+ * seen at once: it may be about to rest until somebody wakes it, who may wait for that period.
+ */
 static void rest_noted(struct virtual_cpu *cpu)
 {
-    if (graces.unseen == 0 || cpu->quiescent == graces.period || cpu->read_sides)
-        return;
-    cpu->quiescent = graces.period;
-    if (--graces.unseen == 0) {
-        period_end();
-        period_begin();
+    while (graces.unseen && cpu->quiescent != graces.period && !cpu->read_sides) {
+        cpu->quiescent = graces.period;
+        if (--graces.unseen == 0) {
+            period_end();
+            period_begin();
+        }
     }
 }
 
