@@ -105,6 +105,8 @@ void scene_cache_destroy(struct scene *scene, unsigned cache);
 /* NULL only where allocations may fail. */
 void *scene_alloc(struct scene *scene, unsigned cache);
 void scene_free(struct scene *scene, void *object);
+/* Has nobody begun to free it? */
+bool scene_lives(struct scene *scene, const void *object);
 unsigned scene_alloc_bulk(struct scene *scene, unsigned cache, unsigned n, void **objects);
 void scene_free_bulk(struct scene *scene, unsigned n, void *const *objects);
 

@@ -193,9 +193,9 @@ static void grace(struct scene *scene, unsigned cpu)
         return;
     }
     scene_wait_phase(scene, 1);
-    /* The object lived when the phase began; if it still does, it stays while it is read. */
+    /* An object that lives as somebody begins to read may be freed, but its memory stays. */
     rcu_read_begin();
-    if (explore_page_held((uintptr_t)scene->slots[0])) {
+    if (scene_lives(scene, scene->slots[0])) {
         for (unsigned looks = 0; looks < 40; looks++) {
             machine_step();
             if (!explore_page_held((uintptr_t)scene->slots[0]))
@@ -271,7 +271,7 @@ static const struct explore_scenario scenarios[] = {
      .sizes = {SMALL},
      .worker = remote_free},
     {.info = {"shared-slab", "three CPUs free objects that share slabs", 3, NULL},
-     .settings = {TINY},
+     .settings = {"magazine_size=1", "magazine_max=4", "hash_lists=2", "resize=off"},
      .sizes = {SMALL},
      .prepare = shared_slab_prepare,
      .worker = shared_slab},

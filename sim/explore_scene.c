@@ -19,6 +19,11 @@ static struct scene_object *live_find(struct scene *scene, const void *address)
     return NULL;
 }
 
+bool scene_lives(struct scene *scene, const void *object)
+{
+    return live_find(scene, object) != NULL;
+}
+
 static void born(struct scene *scene, unsigned cache, void *address)
 {
     uintptr_t base = (uintptr_t)address;

@@ -208,6 +208,8 @@ void explore_wait(uint64_t changes)
 {
     unsigned self = cpu_id();
 
+    if (!virtual_machine.running)
+        return;
     explorer.cpus[self].waits = true;
     explorer.cpus[self].since = changes;
     virtual_yield();

@@ -447,9 +447,10 @@ void bit_lock(_Atomic uint32_t *word, unsigned bit, uint16_t id)
     virtual_synchronise();
     if (!bit_first_try(word, bit, &place)) {
         waiting_since = now_cycles();
-        do
-            queue_wait(bit_key(word, bit), "waiting for a bit lock");
-        while (!bit_first_try(word, bit, &place));
+        do {
+            if (bit_held(word, bit)) /* as it is, but where accesses may give way in between */
+                queue_wait(bit_key(word, bit), "waiting for a bit lock");
+        } while (!bit_first_try(word, bit, &place));
     }
     bit_taken(word, id, waiting_since);
 }
