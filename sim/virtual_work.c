@@ -23,7 +23,9 @@ static void post_push(struct virtual_cpu *cpu, struct post *post)
     post->next = cpu->posts;
     cpu->posts = post;
     virtual_machine.changes++;
-    if (virtual_machine.running)
+    /* Who waits in a lock's queue is woken by nobody but a release: it comes to a safe point later.
+     */
+    if (virtual_machine.running && cpu->resting)
         virtual_wake(cpu, virtual_machine.running->clock +
                               virtual_machine.config.costs->interrupt_cycles);
 }
