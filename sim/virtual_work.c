@@ -207,11 +207,14 @@ void machine_safe_point(void)
     rest_noted(self);
 }
 
-/* Until somebody wakes it, at a safe point. */
+/* Until somebody wakes it, at a safe point; not at all when a post of its own came meanwhile, as
+ * the end of a grace period that its being seen at rest has ended. */
 static void rest(const char *why)
 {
     struct virtual_cpu *self = virtual_self();
 
+    if (self->posts)
+        return;
     self->resting = true;
     virtual_park(why);
     self->resting = false;
