@@ -53,7 +53,7 @@ quiet = @printf '  %-7s %s\n' $(1) $(2);
 endif
 
 # ---- what is built ----
-virtual_only := $(wildcard sim/virtual*.c)
+virtual_only := $(wildcard sim/virtual*.c sim/explore*.c)
 room_sources := $(filter-out $(virtual_only),$(wildcard sim/*.c allocators/*.c traces/*.c))
 tool_sources := $(wildcard tools/*.c)
 test_sources := $(wildcard tests/test_*.c)
@@ -91,17 +91,37 @@ watched_cflags  += --param tsan-instrument-func-entry-exit=0 -fno-tree-loop-dist
 endif
 OBJCOPY ?= objcopy
 
-$(VIRTUAL)/machine.o: $(VIRTUAL)/watched.o $(virtual_plain:%.c=$(VIRTUAL)/%.o)
-	$(call quiet,LINK,$@)$(LD) -r -o $@.all $^ && \
+# link_machine TO, OBJECTS; link_watched TO, OBJECTS
+link_machine = $(LD) -r -o $(1).all $(2) && \
 	$(OBJCOPY) --redefine-sym run_execute=virtual_run_execute --keep-global-symbol=virtual_run_execute \
-	    --keep-global-symbol=virtual_config_of $@.all $@
-
-$(VIRTUAL)/watched.o: $(virtual_watched:%.c=$(VIRTUAL)/%.o)
-	$(call quiet,LINK,$@)$(LD) -r -o $@.all $^ && \
+	    --keep-global-symbol=virtual_config_of --keep-global-symbol=virtual_explore \
+	    --keep-global-symbol=virtual_explore_scenario $(1).all $(1)
+link_watched = $(LD) -r -o $(1).all $(2) && \
 	$(OBJCOPY) --redefine-sym memcpy=virtual_memcpy --redefine-sym memmove=virtual_memmove \
 	    --redefine-sym memset=virtual_memset --rename-section slablab_allocators=slablab_virtual_allocators \
 	    --redefine-sym __start_slablab_allocators=__start_slablab_virtual_allocators \
-	    --redefine-sym __stop_slablab_allocators=__stop_slablab_virtual_allocators $@.all $@
+	    --redefine-sym __stop_slablab_allocators=__stop_slablab_virtual_allocators $(1).all $(1)
+
+plain_objects   := $(virtual_plain:%.c=$(VIRTUAL)/%.o)
+watched_objects := $(virtual_watched:%.c=$(VIRTUAL)/%.o)
+$(VIRTUAL)/machine.o: $(VIRTUAL)/watched.o $(plain_objects)
+	$(call quiet,LINK,$@)$(call link_machine,$@,$^)
+$(VIRTUAL)/watched.o: $(watched_objects)
+	$(call quiet,LINK,$@)$(call link_watched,$@,$^)
+
+# Programs with one planted bug each, in a machine of its own: see tests/mutants/README.md.
+mutants     := $(patsubst tests/mutants/%.mutant,$(BUILD)/mutants/%,$(wildcard tests/mutants/*.mutant))
+mutants_few := $(addprefix $(BUILD)/mutants/,slab-free-unlocked depot-trylock-unchecked slabifier-no-grace \
+               spl-count-unlocked helenos-brutal-unlocked x15-drain-unlocked range-free-too-early)
+$(BUILD)/mutants/%: tests/mutants/%.mutant tests/mutants/apply $(watched_objects) $(plain_objects) $(tool_objects) $(room_objects)
+	@mkdir -p $@.d
+	$(call quiet,MUTANT,$*)file=$$(sed -n 's/^file: //p' $<); \
+	tests/mutants/apply $< > $@.d/$$(basename $$file) && \
+	$(CC) $(virtual_cflags) $(watched_cflags) -I$$(dirname $$file) -c -o $@.d/mutant.o $@.d/$$(basename $$file) && \
+	$(call link_watched,$@.d/watched.o,$@.d/mutant.o \
+	    $$(printf '%s\n' $(watched_objects) | grep -vxF $(VIRTUAL)/$${file%.c}.o)) && \
+	$(call link_machine,$@.d/machine.o,$@.d/watched.o $(plain_objects)) && \
+	$(CC) $(all_ldflags) -o $@ $(tool_objects) $(room_objects) $@.d/machine.o $(all_libs) && rm $@.d/*.o $@.d/*.all
 
 $(virtual_watched:%.c=$(VIRTUAL)/%.o): flags_of_its_own := $(watched_cflags)
 $(VIRTUAL)/%.o: %.c $(VIRTUAL)/flags

@@ -64,6 +64,10 @@ static void look_ahead(struct virtual_cpu *cpu)
 {
     struct virtual_machine *machine = &virtual_machine;
 
+    if (virtual_explores()) {
+        machine->second = machine->limit = 0; /* others may come before whatever it does */
+        return;
+    }
     machine->second = turns_first_but(&machine->turns, cpu->self.id);
     machine->limit = machine->second == TURN_NEVER
                          ? UINT64_MAX
@@ -82,7 +86,9 @@ static void become(struct virtual_cpu *cpu)
 static void switch_to_first(struct virtual_cpu *self)
 {
     struct virtual_machine *machine = &virtual_machine;
-    struct virtual_cpu *next = &machine->cpus[turn_cpu(turns_first(&machine->turns))];
+    struct virtual_cpu *next = virtual_explores()
+                                   ? explore_choose(self)
+                                   : &machine->cpus[turn_cpu(turns_first(&machine->turns))];
 
     if (next == self) {
         look_ahead(self);
@@ -122,7 +128,7 @@ void virtual_park(const char *why)
 
     self->parked = true;
     turns_set(&virtual_machine.turns, self->self.id, TURN_NEVER);
-    if (turns_first(&virtual_machine.turns) == TURN_NEVER)
+    if (!virtual_explores() && turns_first(&virtual_machine.turns) == TURN_NEVER)
         stuck(why);
     switch_to_first(self);
 }
@@ -158,13 +164,17 @@ void machine_touch(void *address, size_t bytes)
 
 void machine_object_is_users(void *object, size_t bytes, bool users)
 {
-    if (virtual_machine.coherence)
+    if (virtual_explores())
+        explore_object_is_users((uintptr_t)object, bytes, users);
+    else if (virtual_machine.coherence)
         coherence_guard(virtual_machine.coherence, (uintptr_t)object, bytes, users);
 }
 
 void machine_pages_are_held(const void *address, size_t bytes, bool held)
 {
-    if (virtual_machine.coherence)
+    if (virtual_explores())
+        explore_pages_are_held((uintptr_t)address, bytes, held);
+    else if (virtual_machine.coherence)
         coherence_page(virtual_machine.coherence, (uintptr_t)address, bytes, held);
 }
 
@@ -306,7 +316,7 @@ int machine_start(const struct machine_config *config, struct error *error)
         machine_cpu_init(&machine->cpus[i].self, i, config->cpu_node[i]);
     machine_nr_cpus = config->nr_cpus;
     machine_nr_nodes = config->nr_nodes;
-    code = caches_create(config, error);
+    code = virtual_explores() ? 0 : caches_create(config, error);
     if (code == 0 && turns_init(&machine->turns, config->nr_cpus) != 0)
         code = error_set(error, ENOMEM, "no memory for %u CPUs", config->nr_cpus);
     if (code) {
@@ -355,6 +365,7 @@ static void cpu_run(void *argument)
     machine->worker(self->self.id, machine->argument);
     virtual_close();
     turns_set(&machine->turns, self->self.id, TURN_NEVER);
+    self->ended = true;
     if (--machine->left == 0)
         coroutine_switch(&self->coroutine, &machine->starter);
     else

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 struct error;
+struct explorer;
 struct plan;
 struct run_config;
 struct run_report;
@@ -29,6 +30,7 @@ struct virtual_config {
     uint64_t slack_cycles;     /* how far a CPU may lead the slowest before it gives way */
     uint32_t compute_256ths;   /* cycles / 256 of instructions an access */
     uint32_t operation_cycles; /* of instructions an allocation or a free */
+    struct explorer *explorer; /* who chooses whose turn it is, instead of time; see explore.h */
 };
 
 /* As costs has it: slack is its cheapest transfer between CPUs. */

@@ -25,8 +25,13 @@ static inline __attribute__((always_inline)) void access(uintptr_t address, size
 
     if (address - PAGE_ARENA_BASE >= WATCHED_BYTES || !cpu)
         return;
-    if (cpu->clock > machine->limit)
+    if (cpu->clock > machine->limit) {
+        if (virtual_explores()) {
+            explore_access(address, bytes, op, code);
+            return;
+        }
         virtual_yield();
+    }
     cpu->fraction += machine->compute_256ths;
     cpu->clock += cpu->fraction >> 8;
     cpu->fraction &= 255;

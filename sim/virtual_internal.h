@@ -31,6 +31,7 @@ struct virtual_cpu {
     uint32_t fraction;       /* 1/256 cycles of compute carried over */
     bool parked;             /* until somebody wakes it */
     bool resting;            /* parked where it holds and reads nothing */
+    bool ended;              /* its coroutine never runs again */
     unsigned held_locks;
     unsigned read_sides;      /* nested rcu_read_begin */
     uint64_t quiescent;       /* the newest grace period it was seen at rest in */
@@ -65,6 +66,7 @@ struct virtual_machine {
     struct coroutine starter;
     struct coherence_counts counted;
     uint64_t switches;
+    uint64_t changes; /* that somebody who looks now and then may wait for */
 };
 
 extern struct virtual_machine virtual_machine;
@@ -100,6 +102,23 @@ static inline void virtual_spend(uint64_t cycles)
 void virtual_park(const char *why);
 /* Wakes a parked CPU; its clock will be `clock` at least. Harmless when it is not parked. */
 void virtual_wake(struct virtual_cpu *cpu, uint64_t clock);
+
+/* ---- explore_schedule.c: exploration, where a scheduler that looks for bugs chooses ---- */
+
+static inline bool virtual_explores(void)
+{
+    return virtual_machine.config.explorer != NULL;
+}
+
+/* Who goes on where `self`, which may be parked or have ended, leaves off. */
+struct virtual_cpu *explore_choose(struct virtual_cpu *self);
+/* An access by the running CPU: others may come before it, and it is checked. */
+void explore_access(uintptr_t address, size_t bytes, enum cost_op op, const void *code);
+/* The running CPU looks again when something has changed since `changes`, or nobody else can run.
+ */
+void explore_wait(uint64_t changes);
+void explore_object_is_users(uintptr_t object, size_t bytes, bool users);
+void explore_pages_are_held(uintptr_t address, size_t bytes, bool held);
 
 /* ---- virtual_access.c ---- */
 

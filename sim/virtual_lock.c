@@ -220,8 +220,33 @@ static void mcs_wait(struct lock *lock, const struct place *place)
     hold(lock);
 }
 
+/* In exploration nobody looks again and again: whoever waits is woken, and the scheduler chooses.
+ */
+static void explored_wait(struct lock *lock, const struct place *place)
+{
+    while (lock->holder) {
+        queue_wait(key_of(lock), "waiting for a lock");
+        pay(place, COST_LOAD);
+    }
+    hold(lock);
+}
+
+static void explored_release(struct lock *lock, const struct place *place)
+{
+    struct virtual_cpu *cpu;
+
+    pay(place, COST_STORE);
+    lock->holder = NULL;
+    while ((cpu = queue_take(key_of(lock))) != NULL)
+        virtual_wake(cpu, now_cycles());
+}
+
 static void wait_for_lock(struct lock *lock, const struct place *place)
 {
+    if (virtual_explores()) {
+        explored_wait(lock, place);
+        return;
+    }
     switch (lock->kind) {
     case LOCK_TAS:
         tas_wait(lock, place);
@@ -350,6 +375,10 @@ void lock_release(struct lock *lock)
     virtual_synchronise();
     assert(lock->holder && virtual_self()->held_locks);
     virtual_self()->held_locks--;
+    if (virtual_explores()) {
+        explored_release(lock, &place);
+        return;
+    }
     switch (lock->kind) {
     case LOCK_TAS:
         pay(&place, COST_STORE);

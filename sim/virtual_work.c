@@ -22,7 +22,10 @@ static void post_push(struct virtual_cpu *cpu, struct post *post)
 {
     post->next = cpu->posts;
     cpu->posts = post;
-    if (virtual_machine.running)
+    virtual_machine.changes++;
+    /* Who waits in a lock's queue is woken by nobody but a release: it comes to a safe point later.
+     */
+    if (virtual_machine.running && cpu->resting)
         virtual_wake(cpu, virtual_machine.running->clock +
                               virtual_machine.config.costs->interrupt_cycles);
 }
@@ -40,6 +43,7 @@ void virtual_posts_run(struct virtual_cpu *cpu)
 
             post->fn(post->argument);
             --*left;
+            virtual_machine.changes++;
             post = next;
         }
     }
@@ -80,6 +84,7 @@ static void period_begin(void)
     if (graces.unseen || !graces.coming)
         return;
     graces.period++;
+    virtual_machine.changes++; /* each CPU has to be seen at rest */
     graces.current = graces.coming;
     graces.coming = NULL;
     for (unsigned i = 0; i < machine_nr_cpus; i++) {
@@ -106,15 +111,18 @@ static void period_end(void)
     }
 }
 
-/* This CPU reads nothing now. */
+/*
+ * This CPU reads nothing now. Its being seen may end a period and begin the next, in which it is
+ * seen at once: it may be about to rest until somebody wakes it, who may wait for that period.
+ */
 static void rest_noted(struct virtual_cpu *cpu)
 {
-    if (graces.unseen == 0 || cpu->quiescent == graces.period || cpu->read_sides)
-        return;
-    cpu->quiescent = graces.period;
-    if (--graces.unseen == 0) {
-        period_end();
-        period_begin();
+    while (graces.unseen && cpu->quiescent != graces.period && !cpu->read_sides) {
+        cpu->quiescent = graces.period;
+        if (--graces.unseen == 0) {
+            period_end();
+            period_begin();
+        }
     }
 }
 
@@ -199,11 +207,14 @@ void machine_safe_point(void)
     rest_noted(self);
 }
 
-/* Until somebody wakes it, at a safe point. */
+/* Until somebody wakes it, at a safe point; not at all when a post of its own came meanwhile, as
+ * the end of a grace period that its being seen at rest has ended. */
 static void rest(const char *why)
 {
     struct virtual_cpu *self = virtual_self();
 
+    if (self->posts)
+        return;
     self->resting = true;
     virtual_park(why);
     self->resting = false;
@@ -212,8 +223,13 @@ static void rest(const char *why)
 void machine_wait_step(unsigned *spins)
 {
     uint64_t cycles = (uint64_t)LOOK_FIRST_CYCLES << *spins;
+    uint64_t changes = virtual_machine.changes;
 
     machine_safe_point();
+    if (virtual_explores()) {
+        explore_wait(changes);
+        return;
+    }
     if (cycles < LOOK_MOST_CYCLES)
         ++*spins;
     virtual_spend(cycles);
@@ -223,6 +239,7 @@ void machine_wait_step(unsigned *spins)
 /* Somebody who has nothing to do could take it. */
 void machine_work_arrived(void)
 {
+    virtual_machine.changes++;
     for (unsigned i = 0; virtual_machine.running && i < machine_nr_cpus; i++) {
         struct virtual_cpu *cpu = &virtual_machine.cpus[i];
 

@@ -19,6 +19,7 @@ static const struct command commands[] = {
     {"check", "does a trace keep every rule of the format", cmd_check},
     {"replay", "run a trace against allocators on this machine's cores", cmd_replay},
     {"sim", "run a trace against allocators on a simulated machine", cmd_sim},
+    {"explore", "look for schedules in which a design breaks, and replay them", cmd_explore},
     {"sweep", "many replays over lists of options, into a folder", cmd_sweep},
     {"compare", "what a sweep shows, and what two show: differences beyond noise", cmd_compare},
     {"plot", "pictures of a sweep", cmd_plot},
