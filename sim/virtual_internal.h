@@ -31,6 +31,7 @@ struct virtual_cpu {
     uint32_t fraction;       /* 1/256 cycles of compute carried over */
     bool parked;             /* until somebody wakes it */
     bool resting;            /* parked where it holds and reads nothing */
+    const char *why;         /* it was parked last */
     unsigned held_locks;
     unsigned read_sides;      /* nested rcu_read_begin */
     uint64_t quiescent;       /* the newest grace period it was seen at rest in */

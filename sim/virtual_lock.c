@@ -85,6 +85,14 @@ static void queue_wait(uint64_t key, const char *why)
     virtual_park(why);
 }
 
+/* The newest; NULL: nobody waits. */
+static const struct virtual_cpu *queue_last(uint64_t key)
+{
+    const struct queue *queue = *queue_link(key);
+
+    return queue ? queue->last : NULL;
+}
+
 /* The oldest; NULL: nobody waits. */
 static struct virtual_cpu *queue_first(uint64_t key)
 {
@@ -200,22 +208,26 @@ static void ticket_wait(struct lock *lock, const struct place *place)
 {
     pay(place, COST_ATOMIC);
     pay(place, COST_LOAD);
-    if (lock->holder) {
+    if (lock->holder)
         queue_wait(key_of(lock), "waiting for a ticket lock");
-    }
     hold(lock);
 }
 
+/* It is asked twice whether the lock is held: while the store was paid for it may have been freed,
+ * by a release that saw nobody in the queue yet. */
 static void mcs_wait(struct lock *lock, const struct place *place)
 {
     struct place before = *place;
 
     pay(place, COST_ATOMIC);
     if (lock->holder) {
-        before.address = (uintptr_t)lock->holder;
+        const struct virtual_cpu *last = queue_last(key_of(lock));
+
+        before.address = (uintptr_t)(last ? node_of(last) : lock->holder);
         pay(&before, COST_STORE);
-        queue_wait(key_of(lock), "waiting for an MCS lock");
     }
+    if (lock->holder)
+        queue_wait(key_of(lock), "waiting for an MCS lock");
     hold(lock);
 }
 
@@ -418,9 +430,10 @@ void bit_lock(_Atomic uint32_t *word, unsigned bit, uint16_t id)
     virtual_synchronise();
     if (!bit_first_try(word, bit, &place)) {
         waiting_since = now_cycles();
-        do
-            queue_wait(bit_key(word, bit), "waiting for a bit lock");
-        while (!bit_first_try(word, bit, &place));
+        do {
+            if (bit_held(word, bit)) /* still, after the look was paid for */
+                queue_wait(bit_key(word, bit), "waiting for a bit lock");
+        } while (!bit_first_try(word, bit, &place));
     }
     bit_taken(word, id, waiting_since);
 }

@@ -22,7 +22,7 @@ static void post_push(struct virtual_cpu *cpu, struct post *post)
 {
     post->next = cpu->posts;
     cpu->posts = post;
-    if (virtual_machine.running)
+    if (virtual_machine.running && cpu->resting) /* who waits for a lock comes to it later */
         virtual_wake(cpu, virtual_machine.running->clock +
                               virtual_machine.config.costs->interrupt_cycles);
 }
@@ -72,24 +72,7 @@ void virtual_work_reset(void)
 
 static bool at_rest(const struct virtual_cpu *cpu)
 {
-    return !virtual_machine.running || (cpu->parked && cpu->resting);
-}
-
-static void period_begin(void)
-{
-    if (graces.unseen || !graces.coming)
-        return;
-    graces.period++;
-    graces.current = graces.coming;
-    graces.coming = NULL;
-    for (unsigned i = 0; i < machine_nr_cpus; i++) {
-        struct virtual_cpu *cpu = &virtual_machine.cpus[i];
-
-        if (at_rest(cpu))
-            cpu->quiescent = graces.period;
-        else
-            graces.unseen++;
-    }
+    return virtual_machine.running ? cpu->parked && cpu->resting : cpu->read_sides == 0;
 }
 
 /* Callbacks run on the CPUs that gave them. */
@@ -106,15 +89,36 @@ static void period_end(void)
     }
 }
 
-/* This CPU reads nothing now. */
+static void period_begin(void)
+{
+    while (!graces.unseen && graces.coming) {
+        graces.period++;
+        graces.current = graces.coming;
+        graces.coming = NULL;
+        for (unsigned i = 0; i < machine_nr_cpus; i++) {
+            struct virtual_cpu *cpu = &virtual_machine.cpus[i];
+
+            if (at_rest(cpu))
+                cpu->quiescent = graces.period;
+            else
+                graces.unseen++;
+        }
+        if (!graces.unseen) /* no worker runs, and nobody reads */
+            period_end();
+    }
+}
+
+/* This CPU reads nothing now: neither in the period in hand, nor, if that ends with it, in the
+ * next.
+ */
 static void rest_noted(struct virtual_cpu *cpu)
 {
-    if (graces.unseen == 0 || cpu->quiescent == graces.period || cpu->read_sides)
-        return;
-    cpu->quiescent = graces.period;
-    if (--graces.unseen == 0) {
-        period_end();
-        period_begin();
+    while (graces.unseen && cpu->quiescent != graces.period && !cpu->read_sides) {
+        cpu->quiescent = graces.period;
+        if (--graces.unseen == 0) {
+            period_end();
+            period_begin();
+        }
     }
 }
 
@@ -164,10 +168,18 @@ static void on_each_cpu_serially(void (*fn)(void *argument), void *argument)
     machine_self = caller;
 }
 
-static void run_own_posts(void *unused)
+/* What others wait for; nothing that could begin something new. */
+static void serve_posts(void)
+{
+    virtual_posts_run(virtual_self());
+    rest_noted(virtual_self());
+}
+
+static void serve_as_itself(void *unused)
 {
     (void)unused;
-    virtual_posts_run(virtual_self());
+    assert(virtual_self()->read_sides == 0); /* or this would never end */
+    serve_posts();
 }
 
 void grace_barrier(void)
@@ -175,15 +187,10 @@ void grace_barrier(void)
     unsigned spins = 0;
 
     while (graces.left) {
-        if (virtual_machine.running) {
+        if (virtual_machine.running)
             machine_wait_step(&spins);
-            continue;
-        }
-        /* With no worker to read anything, every period is over as it begins. */
-        graces.unseen = 0;
-        period_end();
-        period_begin();
-        on_each_cpu_serially(run_own_posts, NULL);
+        else
+            on_each_cpu_serially(serve_as_itself, NULL);
     }
 }
 
@@ -199,11 +206,13 @@ void machine_safe_point(void)
     rest_noted(self);
 }
 
-/* Until somebody wakes it, at a safe point. */
+/* Until somebody wakes it, at a safe point; not at all when something came while it served. */
 static void rest(const char *why)
 {
     struct virtual_cpu *self = virtual_self();
 
+    if (self->posts)
+        return;
     self->resting = true;
     virtual_park(why);
     self->resting = false;
@@ -280,13 +289,6 @@ static void serve_all(void)
     virtual_spend(FOLLOW_CYCLES);
     virtual_synchronise();
     machine_safe_point();
-}
-
-/* What somebody waits for who has not come yet; nothing that could begin something new. */
-static void serve_posts(void)
-{
-    virtual_posts_run(virtual_self());
-    rest_noted(virtual_self());
 }
 
 /* `serve` is what a waiting CPU does whenever it wakes. */
