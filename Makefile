@@ -64,6 +64,10 @@ tool_objects := $(tool_sources:%.c=$(BUILD)/%.o)
 main_object  := $(BUILD)/tools/main.o
 support_objects := $(test_support:%.c=$(BUILD)/%.o)
 tests        := $(test_sources:tests/%.c=$(BUILD)/tests/%)
+# Of the virtual machine itself, and scenarios that must come out on it as they do natively.
+virtual_tests  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/virtual/test_*.c))
+virtual_scenes := $(foreach scene,conformance magazine bufctl spl x15 x15_slab helenos slabifier \
+                  slabifier_rare general,$(BUILD)/tests/virtual/test_$(scene))
 
 .PHONY: all
 all: $(BUILD)/slablab
@@ -123,6 +127,19 @@ $(BUILD)/mutants/%: tests/mutants/%.mutant tests/mutants/apply $(watched_objects
 	$(call link_machine,$@.d/machine.o,$@.d/watched.o $(plain_objects)) && \
 	$(CC) $(all_ldflags) -o $@ $(tool_objects) $(room_objects) $@.d/machine.o $(all_libs) && rm $@.d/*.o $@.d/*.all
 
+# For tests of the machine itself: its names can be seen, but for the sanitizer's, in place of the native machine's.
+virtual_shared       := $(filter-out $(virtual_watched) $(virtual_plain) sim/native% sim/clock.c,$(room_sources))
+virtual_test_objects := $(virtual_shared:%.c=$(BUILD)/%.o) $(BUILD)/tests/virtual/fixture.o \
+                        $(filter-out %/machine_fixture_native.o %/toy.o,$(support_objects))
+
+$(VIRTUAL)/open.o: $(VIRTUAL)/machine.o
+	$(call quiet,LINK,$@)$(OBJCOPY) --wildcard --localize-symbol='__tsan_*' $<.all $@
+
+$(virtual_tests): %: %.o
+$(virtual_scenes): $(BUILD)/tests/virtual/%: $(BUILD)/tests/%.o
+$(virtual_tests) $(virtual_scenes): $(virtual_test_objects) $(VIRTUAL)/open.o
+	$(call quiet,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(all_libs) $(cmocka_libs)
+
 $(virtual_watched:%.c=$(VIRTUAL)/%.o): flags_of_its_own := $(watched_cflags)
 $(VIRTUAL)/%.o: %.c $(VIRTUAL)/flags
 	@mkdir -p $(@D)
@@ -166,7 +183,7 @@ FORCE:
 .SECONDARY: # objects are kept, those of tests too
 
 .PHONY: tests
-tests: $(BUILD)/slablab $(tests)
+tests: $(BUILD)/slablab $(tests) $(virtual_tests) $(virtual_scenes)
 
 # ---- packages ----
 # Installs what is missing on Debian and Ubuntu; elsewhere says what is wanted.
@@ -190,7 +207,7 @@ check: deps-check
 
 .PHONY: check-run
 check-run: tests
-	@tests/run $(BUILD) $(tests)
+	@tests/run $(BUILD) $(tests) $(virtual_tests) $(virtual_scenes)
 
 # The suite again under the sanitizers, valgrind, clang and in release: about half an hour.
 .PHONY: check-all

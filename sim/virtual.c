@@ -12,7 +12,9 @@
 #include "sim/topology.h"
 
 #include <assert.h>
+#include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,16 +110,15 @@ void virtual_yield(void)
     switch_to_first(self);
 }
 
-static _Noreturn void stuck(const char *why)
+static _Noreturn void stuck(void)
 {
-    fprintf(stderr, "slablab: virtual machine: no CPU can run; the last to stop was CPU %u, %s\n",
-            cpu_id(), why);
+    fprintf(stderr, "slablab: virtual machine: no CPU can run; the last to stop was CPU %u\n",
+            cpu_id());
     for (unsigned i = 0; i < machine_nr_cpus; i++) {
         const struct virtual_cpu *cpu = &virtual_machine.cpus[i];
 
         fprintf(stderr, "  CPU %u at %llu cycles: %s, holds %u locks\n", i,
-                (unsigned long long)cpu->clock, cpu->resting ? "rests" : "waits in a lock's queue",
-                cpu->held_locks);
+                (unsigned long long)cpu->clock, cpu->why, cpu->held_locks);
     }
     abort();
 }
@@ -127,9 +128,10 @@ void virtual_park(const char *why)
     struct virtual_cpu *self = virtual_machine.running;
 
     self->parked = true;
+    self->why = why;
     turns_set(&virtual_machine.turns, self->self.id, TURN_NEVER);
     if (!virtual_explores() && turns_first(&virtual_machine.turns) == TURN_NEVER)
-        stuck(why);
+        stuck();
     switch_to_first(self);
 }
 
@@ -226,17 +228,24 @@ struct virtual_config virtual_config_of(const struct cost_table *costs, bool own
 
 static _Noreturn void violated(void *context, const struct coherence_violation *violation)
 {
+    /* Of the call, not of what it returns to, which may be the next line's. */
+    const char *code = (const char *)violation->code - 1;
+    struct link_map *module = NULL;
+    Dl_info symbol = {.dli_fname = "?"};
+
     (void)context;
+    if (!dladdr1(code, &symbol, (void **)&module, RTLD_DL_LINKMAP))
+        module = NULL;
     fprintf(stderr,
-            "slablab: virtual machine: CPU %u %s %p, which is %s; code at %p (addr2line tells "
-            "where)\n",
+            "slablab: virtual machine: CPU %u %s %p, which is %s; where: addr2line -fie %s %#llx\n",
             violation->cpu,
             violation->op == COST_LOAD    ? "read"
             : violation->op == COST_STORE ? "wrote"
                                           : "changed atomically",
             (void *)violation->address,
             violation->page ? "in a page that nobody holds" : "an object's that is its user's",
-            violation->code);
+            symbol.dli_fname,
+            (unsigned long long)((uintptr_t)code - (module ? module->l_addr : 0)));
     abort();
 }
 
@@ -356,6 +365,15 @@ unsigned machine_node_of(unsigned cpu)
 
 /* ---- a run ---- */
 
+static uint64_t latest_clock(const struct virtual_machine *machine)
+{
+    uint64_t latest = 0;
+
+    for (unsigned i = 0; i < machine_nr_cpus; i++)
+        latest = machine->cpus[i].clock > latest ? machine->cpus[i].clock : latest;
+    return latest;
+}
+
 /* All of a coroutine's life. It never returns: its last act is to leave. */
 static void cpu_run(void *argument)
 {
@@ -372,11 +390,13 @@ static void cpu_run(void *argument)
         switch_to_first(self);
 }
 
-static int coroutines_create(struct virtual_machine *machine, struct error *error)
+static int coroutines_create(struct virtual_machine *machine, uint64_t begin, struct error *error)
 {
     for (unsigned i = 0; i < machine_nr_cpus; i++) {
         struct virtual_cpu *cpu = &machine->cpus[i];
 
+        cpu->clock = begin;
+        cpu->account = NULL; /* as a new thread has none */
         if (coroutine_create(&cpu->coroutine, STACK_BYTES, cpu_run, cpu) != 0)
             return error_set(error, EIO, "no memory for the stack of CPU %u of %u", i,
                              machine_nr_cpus);
@@ -390,15 +410,17 @@ int machine_run(void (*worker)(unsigned cpu, void *argument), void *argument,
 {
     struct virtual_machine *machine = &virtual_machine;
     struct machine_cpu *caller = machine_self;
-    uint64_t latest = 0;
+    uint64_t begin = latest_clock(machine);
     int code;
 
     machine->worker = worker;
     machine->argument = argument;
     machine->arrived = machine->closed = 0;
     machine->left = machine_nr_cpus;
+    machine->switches = 0;
+    machine->counted = (struct coherence_counts){0};
     *report = (struct machine_run_report){.bound = true};
-    code = coroutines_create(machine, error);
+    code = coroutines_create(machine, begin, error);
     if (code == 0) {
         struct virtual_cpu *first = &machine->cpus[turn_cpu(turns_first(&machine->turns))];
 
@@ -406,15 +428,11 @@ int machine_run(void (*worker)(unsigned cpu, void *argument), void *argument,
         coroutine_switch(&machine->starter, &first->coroutine);
     }
     machine->running = NULL;
-    for (unsigned i = 0; i < machine_nr_cpus; i++) {
-        struct virtual_cpu *cpu = &machine->cpus[i];
-
-        latest = cpu->clock > latest ? cpu->clock : latest;
-        coroutine_destroy(&cpu->coroutine);
-    }
+    for (unsigned i = 0; i < machine_nr_cpus; i++)
+        coroutine_destroy(&machine->cpus[i].coroutine);
     machine_self = caller;
     account_self = NULL;
-    report->run_ns = machine_cycles_to_ns(latest);
+    report->run_ns = machine_cycles_to_ns(latest_clock(machine) - begin);
     report->clock = *machine_clock();
     report->simulated = true;
     report->switches = machine->switches;

@@ -32,6 +32,7 @@ struct virtual_cpu {
     bool parked;             /* until somebody wakes it */
     bool resting;            /* parked where it holds and reads nothing */
     bool ended;              /* its coroutine never runs again */
+    const char *why;         /* it was parked last */
     unsigned held_locks;
     unsigned read_sides;      /* nested rcu_read_begin */
     uint64_t quiescent;       /* the newest grace period it was seen at rest in */

@@ -85,6 +85,14 @@ static void queue_wait(uint64_t key, const char *why)
     virtual_park(why);
 }
 
+/* The newest; NULL: nobody waits. */
+static const struct virtual_cpu *queue_last(uint64_t key)
+{
+    const struct queue *queue = *queue_link(key);
+
+    return queue ? queue->last : NULL;
+}
+
 /* The oldest; NULL: nobody waits. */
 static struct virtual_cpu *queue_first(uint64_t key)
 {
@@ -200,19 +208,22 @@ static void ticket_wait(struct lock *lock, const struct place *place)
 {
     pay(place, COST_ATOMIC);
     pay(place, COST_LOAD);
-    if (lock->holder) {
+    if (lock->holder)
         queue_wait(key_of(lock), "waiting for a ticket lock");
-    }
     hold(lock);
 }
 
+/* It is asked twice whether the lock is held: while the store was paid for it may have been freed,
+ * by a release that saw nobody in the queue yet. */
 static void mcs_wait(struct lock *lock, const struct place *place)
 {
     struct place before = *place;
 
     pay(place, COST_ATOMIC);
     if (lock->holder) {
-        before.address = (uintptr_t)lock->holder;
+        const struct virtual_cpu *last = queue_last(key_of(lock));
+
+        before.address = (uintptr_t)(last ? node_of(last) : lock->holder);
         pay(&before, COST_STORE);
     }
     if (lock->holder) /* paying takes time, in which it may have become free */
@@ -228,6 +239,8 @@ static void explored_wait(struct lock *lock, const struct place *place)
         queue_wait(key_of(lock), "waiting for a lock");
         pay(place, COST_LOAD);
     }
+    if (lock->holder)
+        queue_wait(key_of(lock), "waiting for an MCS lock");
     hold(lock);
 }
 

@@ -76,25 +76,7 @@ void virtual_work_reset(void)
 
 static bool at_rest(const struct virtual_cpu *cpu)
 {
-    return !virtual_machine.running || (cpu->parked && cpu->resting);
-}
-
-static void period_begin(void)
-{
-    if (graces.unseen || !graces.coming)
-        return;
-    graces.period++;
-    virtual_machine.changes++; /* each CPU has to be seen at rest */
-    graces.current = graces.coming;
-    graces.coming = NULL;
-    for (unsigned i = 0; i < machine_nr_cpus; i++) {
-        struct virtual_cpu *cpu = &virtual_machine.cpus[i];
-
-        if (at_rest(cpu))
-            cpu->quiescent = graces.period;
-        else
-            graces.unseen++;
-    }
+    return virtual_machine.running ? cpu->parked && cpu->resting : cpu->read_sides == 0;
 }
 
 /* Callbacks run on the CPUs that gave them. */
@@ -111,9 +93,28 @@ static void period_end(void)
     }
 }
 
-/*
- * This CPU reads nothing now. Its being seen may end a period and begin the next, in which it is
- * seen at once: it may be about to rest until somebody wakes it, who may wait for that period.
+static void period_begin(void)
+{
+    while (!graces.unseen && graces.coming) {
+        graces.period++;
+        virtual_machine.changes++; /* each CPU has to be seen at rest */
+        graces.current = graces.coming;
+        graces.coming = NULL;
+        for (unsigned i = 0; i < machine_nr_cpus; i++) {
+            struct virtual_cpu *cpu = &virtual_machine.cpus[i];
+
+            if (at_rest(cpu))
+                cpu->quiescent = graces.period;
+            else
+                graces.unseen++;
+        }
+        if (!graces.unseen) /* no worker runs, and nobody reads */
+            period_end();
+    }
+}
+
+/* This CPU reads nothing now: neither in the period in hand, nor, if that ends with it, in the
+ * next.
  */
 static void rest_noted(struct virtual_cpu *cpu)
 {
@@ -172,10 +173,18 @@ static void on_each_cpu_serially(void (*fn)(void *argument), void *argument)
     machine_self = caller;
 }
 
-static void run_own_posts(void *unused)
+/* What others wait for; nothing that could begin something new. */
+static void serve_posts(void)
+{
+    virtual_posts_run(virtual_self());
+    rest_noted(virtual_self());
+}
+
+static void serve_as_itself(void *unused)
 {
     (void)unused;
-    virtual_posts_run(virtual_self());
+    assert(virtual_self()->read_sides == 0); /* or this would never end */
+    serve_posts();
 }
 
 void grace_barrier(void)
@@ -183,15 +192,10 @@ void grace_barrier(void)
     unsigned spins = 0;
 
     while (graces.left) {
-        if (virtual_machine.running) {
+        if (virtual_machine.running)
             machine_wait_step(&spins);
-            continue;
-        }
-        /* With no worker to read anything, every period is over as it begins. */
-        graces.unseen = 0;
-        period_end();
-        period_begin();
-        on_each_cpu_serially(run_own_posts, NULL);
+        else
+            on_each_cpu_serially(serve_as_itself, NULL);
     }
 }
 
@@ -207,8 +211,7 @@ void machine_safe_point(void)
     rest_noted(self);
 }
 
-/* Until somebody wakes it, at a safe point; not at all when a post of its own came meanwhile, as
- * the end of a grace period that its being seen at rest has ended. */
+/* Until somebody wakes it, at a safe point; not at all when something came while it served. */
 static void rest(const char *why)
 {
     struct virtual_cpu *self = virtual_self();
@@ -297,13 +300,6 @@ static void serve_all(void)
     virtual_spend(FOLLOW_CYCLES);
     virtual_synchronise();
     machine_safe_point();
-}
-
-/* What somebody waits for who has not come yet; nothing that could begin something new. */
-static void serve_posts(void)
-{
-    virtual_posts_run(virtual_self());
-    rest_noted(virtual_self());
 }
 
 /* `serve` is what a waiting CPU does whenever it wakes. */

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Machine and arena for tests. The one file of the allocators' tests that knows how they start. */
+/* Machine and arena for tests. The one file of the allocators' tests that knows how they start,
+ * whichever machine they are linked with. */
 #include "tests/machine_fixture.h"
 
-#include "sim/error.h"
 #include "sim/driver.h"
+#include "sim/error.h"
 #include "sim/page.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CPUS_MAX 64
+#define CPUS_MAX 1024
 
 static unsigned nodes[CPUS_MAX];
 static unsigned nr_nodes_wanted = 1;
@@ -33,17 +34,18 @@ void fixture_set_nodes(unsigned nr_nodes, size_t node_bytes)
 
 void fixture_start(unsigned nr_cpus, size_t limit_bytes)
 {
-    const struct machine_config machine = {
+    struct machine_config machine = {
         .nr_cpus = nr_cpus, .nr_nodes = nr_nodes_wanted, .cpu_node = nodes, .trace_timers = true};
-    const struct page_config pages = {.nr_cpus = nr_cpus,
-                                      .nr_nodes = nr_nodes_wanted,
-                                      .cpu_node = nodes,
-                                      .node_bytes = node_bytes_wanted,
-                                      .limit_bytes = limit_bytes};
+    struct page_config pages = {.nr_cpus = nr_cpus,
+                                .nr_nodes = nr_nodes_wanted,
+                                .cpu_node = nodes,
+                                .node_bytes = node_bytes_wanted,
+                                .limit_bytes = limit_bytes};
     struct error error = {""};
 
     for (unsigned i = 0; i < nr_cpus; i++)
         nodes[i] = i % nr_nodes_wanted;
+    check(fixture_prepare(&machine, &pages, &error), &error);
     check(machine_start(&machine, &error), &error);
     check(page_init(&pages, &error), &error);
 }
@@ -52,6 +54,7 @@ void fixture_stop(void)
 {
     page_exit();
     machine_stop();
+    fixture_clear();
     fixture_set_nodes(1, 0);
 }
 

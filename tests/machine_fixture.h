@@ -3,6 +3,7 @@
 #ifndef SLABLAB_TESTS_MACHINE_FIXTURE_H
 #define SLABLAB_TESTS_MACHINE_FIXTURE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,7 +30,23 @@ void fixture_run(void (*worker)(unsigned cpu, void *argument), void *argument);
 /* Workers call this now and then, holding no lock: here they do what others ask of their CPU. */
 void fixture_safe_point(void);
 
+/* A step of busy waiting in a worker that serves nobody meanwhile. */
+void fixture_pause(void);
+
+/* Are CPUs real threads, and is time the host's? What needs that is skipped elsewhere. */
+bool fixture_is_native(void);
+
 /* Bytes of pages handed out now. */
 size_t fixture_held_bytes(void);
+
+/* ---- what is of one machine: machine_fixture_native.c, virtual/fixture.c ---- */
+
+struct error;
+struct machine_config;
+struct page_config;
+
+/* Before machine and arena start as they are told to here; after they have stopped. */
+int fixture_prepare(struct machine_config *machine, struct page_config *pages, struct error *error);
+void fixture_clear(void);
 
 #endif

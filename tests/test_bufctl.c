@@ -242,7 +242,8 @@ static void the_bill_of_the_hash_is_written(void **state)
     assert_true(scene_count(cache, "hash_probes") >= 100);
     assert_true(scene_count(cache, "hash_longest_lookup") >= 1);
     assert_count(cache, "hash_longest_chain", 0);
-    assert_true(scene_count(cache, "hash_resize_ns") > 0);
+    if (fixture_is_native()) /* elsewhere time stands still while no worker runs */
+        assert_true(scene_count(cache, "hash_resize_ns") > 0);
     scene_close();
 }
 

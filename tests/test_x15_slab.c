@@ -334,8 +334,8 @@ static void allocate_at_once(unsigned cpu, void *argument)
     for (unsigned i = 0; i < RACES; i++) {
         atomic_fetch_add(&race->arrived, 1);
         for (unsigned spins = 0; atomic_load(&race->arrived) < 2 * (i + 1); spins++) {
-            if (spins % 1000 == 999)
-                sched_yield();
+            if (spins % 1000 == 999 || !fixture_is_native())
+                fixture_pause();
         }
         race->taken[cpu][i] = scene_alloc(race->caches[i]);
     }
@@ -526,6 +526,7 @@ static void read_or_destroy(unsigned cpu, void *argument)
             if (atomic_load(&it->destroyed) || page_of(it->object)->state != PAGE_HELD ||
                 it->object[0] != 42)
                 abort();
+            fixture_pause();
         }
         rcu_read_end();
         if (!wait_for(is_destroyed, it, 20000000000))
