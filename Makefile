@@ -178,7 +178,7 @@ check-run: tests
 check-all: deps-check
 	@tools/install-packages --if-missing clang valgrind libclang-rt-14-dev
 	@$(MAKE) --no-print-directory CFG=debug check-run
-	@$(MAKE) --no-print-directory CFG=release check-run
+	@SLABLAB_OTHER=build/debug/slablab $(MAKE) --no-print-directory CFG=release check-run
 	@$(MAKE) --no-print-directory CFG=debug CC=clang check-run
 	@$(MAKE) --no-print-directory CFG=asan check-run
 	@$(MAKE) --no-print-directory CFG=tsan check-run
