@@ -163,9 +163,10 @@ $(BUILD)/version.h: FORCE
 	@{ echo '#define SLABLAB_VERSION "$(VERSION)"'; \
 	   echo '#define SLABLAB_COMMIT "'"$$(git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)"'"'; \
 	   echo '#define SLABLAB_BUILD "$(CFG), '"$$($(CC) --version 2>/dev/null | head -n 1)"'"'; \
+	   echo '#define SLABLAB_COMPILER "'"$$($(CC) --version 2>/dev/null | head -n 1)"'"'; \
 	   echo '#define SLABLAB_DATADIR "$(datadir)/slablab"'; } > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
-$(BUILD)/sim/result.o $(BUILD)/tools/main.o $(BUILD)/traces/import.o $(BUILD)/traces/generate.o $(BUILD)/tools/cmd_plot.o $(BUILD)/tools/cmd_measure_machine.o: | $(BUILD)/version.h
+$(BUILD)/sim/result.o $(BUILD)/sim/result_virtual.o $(BUILD)/tools/main.o $(BUILD)/traces/import.o $(BUILD)/traces/generate.o $(BUILD)/tools/cmd_plot.o $(BUILD)/tools/cmd_measure_machine.o: | $(BUILD)/version.h
 
 # The virtual machine's machines, each a text that is compiled in: see sim/MACHINES.md.
 $(BUILD)/machines.inc: FORCE
@@ -214,7 +215,7 @@ check-run: tests
 check-all: deps-check
 	@tools/install-packages --if-missing clang valgrind libclang-rt-14-dev
 	@$(MAKE) --no-print-directory CFG=debug check-run
-	@$(MAKE) --no-print-directory CFG=release check-run
+	@SLABLAB_OTHER=build/debug/slablab $(MAKE) --no-print-directory CFG=release check-run
 	@$(MAKE) --no-print-directory CFG=debug CC=clang check-run
 	@$(MAKE) --no-print-directory CFG=asan check-run
 	@$(MAKE) --no-print-directory CFG=tsan check-run

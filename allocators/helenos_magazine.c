@@ -31,6 +31,7 @@ static struct magazine *magazine_create(struct cache *cache)
 
     if (!magazine)
         return NULL;
+    machine_memory_is(magazine, cache->magazines->object_bytes, MEMORY_MAGAZINE);
     magazine->rounds = 0;
     magazine->size = cache->instance->options.magazine_size;
     count_up(&cache->magazines_made);
@@ -235,6 +236,7 @@ void helenos_magazine_init(struct cache *cache, unsigned cpu_rank, unsigned depo
     lock_init(&cache->depot_lock, LOCK_CLASS_DEPOT, depot_rank, cache->params.name);
     for (unsigned i = 0; i < nr_cpus(); i++)
         lock_init(&cache->cpus[i].lock, LOCK_CLASS_CPU, cpu_rank, cache->params.name);
+    machine_memory_is(cache->cpus, nr_cpus() * sizeof cache->cpus[0], MEMORY_CPU_LAYER);
 }
 
 void helenos_magazine_cleanup(struct cache *cache)

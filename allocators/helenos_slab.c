@@ -136,6 +136,7 @@ static struct slab *slab_create(struct cache *cache)
         page_free(pages, cache->order);
         return NULL;
     }
+    machine_memory_is(slab, sizeof *slab, MEMORY_SLAB_RECORD);
     page = page_of(pages);
     for (size_t i = 0; i < (size_t)1 << cache->order; i++)
         page[i].owner = slab;

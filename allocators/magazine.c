@@ -131,6 +131,7 @@ static int layers_create(struct magazine_instance *instance, const struct cache_
 
     if (!cache)
         return error_set(error, ENOMEM, "cache '%s': no memory for its descriptor", params->name);
+    machine_memory_is(cache->cpus, nr_cpus() * sizeof cache->cpus[0], MEMORY_CPU_LAYER);
     cache->magazines = instance->magazines; /* of metadata caches: see metadata_init */
     code = slab_cache_init(&cache->slabs, &config, params, error);
     if (code)

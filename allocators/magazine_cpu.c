@@ -22,8 +22,10 @@ static struct magazine *magazine_create(struct cache *cache)
 {
     struct magazine *magazine = slab_cache_alloc(&cache->magazines->slabs);
 
-    if (magazine)
-        magazine->rounds = 0;
+    if (!magazine)
+        return NULL;
+    machine_memory_is(magazine, cache->magazines->slabs.object_bytes, MEMORY_MAGAZINE);
+    magazine->rounds = 0;
     return magazine;
 }
 
@@ -168,6 +170,7 @@ static bool room_get(struct cache *cache, struct magazine_cpu *cpu)
         magazine = magazine_alloc(cache->magazines, NULL);
         if (!magazine)
             return false;
+        machine_memory_is(magazine, cache->magazines->slabs.object_bytes, MEMORY_MAGAZINE);
         magazine->rounds = 0;
         atomic_fetch_add_explicit(&cache->magazines_made, 1, memory_order_relaxed);
         depot_put_empty(&cache->depot, cpu, magazine);

@@ -121,6 +121,7 @@ static struct slab *small_slab_create(struct slab_cache *cache)
     if (!base)
         return NULL;
     slab = small_record(base);
+    machine_memory_is(slab, sizeof *slab, MEMORY_SLAB_RECORD);
     slab->base = base;
     slab->color = (uint32_t)color_take(cache);
     object = base + slab->color;
@@ -156,6 +157,7 @@ static bool large_bufctls_create(struct slab_cache *cache, struct slab *slab)
 
         if (!bufctl)
             return false;
+        machine_memory_is(bufctl, sizeof *bufctl, MEMORY_SLAB_RECORD);
         bufctl->buffer = buffer;
         bufctl->slab = slab;
         cds_hlist_add_head(&bufctl->link, &slab->free.bufctls);
@@ -170,6 +172,7 @@ static struct slab *large_slab_create(struct slab_cache *cache)
 
     if (!slab)
         return NULL;
+    machine_memory_is(slab, sizeof *slab, MEMORY_SLAB_RECORD);
     CDS_INIT_HLIST_HEAD(&slab->free.bufctls);
     slab->base = import(cache);
     if (!slab->base)

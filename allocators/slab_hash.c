@@ -33,7 +33,10 @@ int slab_hash_init(struct slab_hash *hash, size_t lists)
         .nr_lists = lists,
         .shift = shift_of(lists),
     };
-    return hash->lists ? 0 : -ENOMEM;
+    if (!hash->lists)
+        return -ENOMEM;
+    machine_memory_is(hash->lists, lists_bytes(lists), MEMORY_SLAB_RECORD);
+    return 0;
 }
 
 void slab_hash_cleanup(struct slab_hash *hash)
@@ -54,6 +57,7 @@ static void hash_double(struct slab_hash *hash)
         hash->failed_resizes++;
         return;
     }
+    machine_memory_is(lists, lists_bytes(2 * old_lists), MEMORY_SLAB_RECORD);
     hash->lists = lists;
     hash->nr_lists = 2 * old_lists;
     hash->shift--;

@@ -218,6 +218,7 @@ int spl_arrays_init(struct cache *cache, struct error *error)
             return error_set(error, ENOMEM, "cache '%s': no memory for the arrays of %u CPUs",
                              cache->params.name, nr_cpus());
         }
+        machine_memory_is(array, array_bytes(cache), MEMORY_CPU_LAYER);
         array->size = cache->array_size;
         array->refill = (cache->array_size + 1) / 2;
         cache->arrays[i] = array;

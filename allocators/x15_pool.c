@@ -87,6 +87,7 @@ bool x15_pool_build(struct cache *cache, struct x15_pool *pool)
     array = x15_alloc(type->arrays, NULL);
     if (!array)
         return false;
+    machine_memory_is(array, type->size * sizeof *array, MEMORY_MAGAZINE);
     lock_acquire(&pool->lock);
     if (pool->array) {
         lock_release(&pool->lock);
@@ -279,6 +280,7 @@ void x15_pools_init(struct cache *cache, const struct x15_pool_type *type)
     while (cache->object_bytes <= type->above)
         type++;
     cache->pool_type = type;
+    machine_memory_is(cache->pools, nr_cpus() * sizeof cache->pools[0], MEMORY_CPU_LAYER);
     for (unsigned i = 0; i < nr_cpus(); i++) {
         lock_init(&cache->pools[i].lock, LOCK_CLASS_CPU, LOCK_RANK_CPU, cache->params.name);
         cache->pools[i].verify = cache->verify;

@@ -142,6 +142,7 @@ static struct x15_slab *slab_create(struct cache *cache, size_t color)
     } else {
         slab = embedded_record(cache, base);
     }
+    machine_memory_is(slab, sizeof *slab, MEMORY_SLAB_RECORD);
     slab->busy = 0;
     slab->cache = x15_tag(cache);
     slab->buffers = base + color;

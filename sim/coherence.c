@@ -123,6 +123,14 @@ static uint64_t table_cycles(const struct coherence *coherence, const struct acc
     return coherence->costs->cost[access->op][state][distance][home];
 }
 
+/* What the access's line is counted under. */
+static unsigned label_of(const struct coherence_line *line, const struct access *access)
+{
+    unsigned label = line->guard >> COHERENCE_LABEL_SHIFT;
+
+    return label ? label : access->region->label;
+}
+
 /* The line is the access's for `cycles`; what it waits before that comes on top. */
 static uint64_t queue(struct coherence_line *line, const struct access *access, uint64_t cycles)
 {
@@ -154,7 +162,7 @@ static void tenure(struct coherence *coherence, struct coherence_line *line,
         return;
     }
     if ((line->guard & COHERENCE_ARRIVED) && !(line->touched & line->former))
-        coherence->cpus[line->keeper].counts.false_by_label[line->guard >> COHERENCE_LABEL_SHIFT]++;
+        coherence->cpus[line->keeper].counts.false_by_label[label_of(line, access)]++;
     line->former = line->touched;
     line->touched = access->granules;
     line->keeper = access->cpu;
@@ -216,7 +224,7 @@ static void count_transfer(const struct coherence_line *line, const struct acces
                            enum distance distance)
 {
     access->counts->transfers[distance]++;
-    access->counts->by_label[line->guard >> COHERENCE_LABEL_SHIFT]++;
+    access->counts->by_label[label_of(line, access)]++;
 }
 
 /* ---- the ways of getting a line ---- */

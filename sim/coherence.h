@@ -33,6 +33,8 @@ struct coherence_region {
     size_t bytes;
     size_t home_bytes;
     bool guarded; /* pages and objects are watched: see coherence_guard */
+    /* What lines of label 0 are counted under: a region that has one label takes no labelling. */
+    uint8_t label;
 };
 #define COHERENCE_REGIONS 3
 
@@ -78,7 +80,7 @@ static inline uint64_t coherence_access(struct coherence *coherence, unsigned cp
 
 /*
  * Pages are held or not; in guarded regions they begin as not held. Either way nothing in them is
- * the user's any more.
+ * the user's any more, and labels are 0.
  */
 void coherence_page(struct coherence *coherence, uintptr_t address, size_t bytes, bool held);
 /* Whole 8-byte granules inside of [address, address + bytes) are the user's, or no longer. */
@@ -140,6 +142,7 @@ struct coherence_mapped {
     uintptr_t origin; /* where line 0 of the directory would lie */
     size_t home_bytes;
     uint16_t unheld; /* COHERENCE_HELD where that bit must be set, else 0 */
+    uint8_t label;   /* see coherence_region */
 };
 
 struct coherence_cpu {

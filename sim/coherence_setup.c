@@ -194,6 +194,7 @@ static void set_regions(struct coherence *coherence, const struct coherence_conf
             .origin = region->base - coherence->nr_lines * COHERENCE_LINE,
             .home_bytes = region->home_bytes,
             .unheld = region->guarded ? COHERENCE_HELD : 0,
+            .label = region->label,
         };
         coherence->nr_lines += (region->bytes - 1) / COHERENCE_LINE + 1;
     }
@@ -320,11 +321,11 @@ static size_t lines_of(struct coherence *coherence, uintptr_t address, size_t by
 
 void coherence_page(struct coherence *coherence, uintptr_t address, size_t bytes, bool held)
 {
+    const unsigned kept = COHERENCE_ARRIVED | COHERENCE_POOLED;
     struct coherence_line *line;
 
     for (size_t count = lines_of(coherence, address, bytes, &line); count; count--, line++)
-        line->guard =
-            (uint16_t)((line->guard & ~(COHERENCE_HELD | 0xffu)) | (held ? COHERENCE_HELD : 0));
+        line->guard = (uint16_t)((line->guard & kept) | (held ? COHERENCE_HELD : 0));
 }
 
 void coherence_guard(struct coherence *coherence, uintptr_t address, size_t bytes, bool users)

@@ -5,6 +5,7 @@
 
 #include "sim/account.h"
 #include "sim/error.h"
+#include "sim/machine.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -75,6 +76,7 @@ const char *lock_class_name(enum lock_class class)
 void lock_init(struct lock *lock, enum lock_class class, unsigned rank, const char *owner)
 {
     memset(lock, 0, sizeof *lock);
+    machine_memory_is(lock, sizeof *lock, MEMORY_LOCK);
     lock->id = account_lock_id(class, owner);
     lock->class = (uint8_t) class;
     lock->rank = (uint8_t)rank;

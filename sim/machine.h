@@ -153,6 +153,25 @@ static inline void account_exchange_failed(enum exchange_site site)
         account->failed_exchanges[site]++;
 }
 
+/*
+ * What memory is, so that the virtual machine can say of what the lines were that moved; natively
+ * nothing happens. A page that comes into use is MEMORY_SLAB; what is said last of a line counts.
+ */
+enum memory_kind {
+    MEMORY_SLAB,        /* of slabs, when nobody said more */
+    MEMORY_OBJECT,      /* was handed out, and perhaps is free again */
+    MEMORY_LOCK,        /* and what shares its line */
+    MEMORY_DESCRIPTOR,  /* of caches, and whatever else is boot memory */
+    MEMORY_CPU_LAYER,   /* a CPU's own part, where it is apart from the descriptor */
+    MEMORY_MAGAZINE,    /* magazines, arrays of pools */
+    MEMORY_SLAB_RECORD, /* slab records, bufctls, hashes */
+    MEMORY_PAGE_RECORD, /* struct page */
+    MEMORY_PAGE_LAYER,  /* the page layer's own state */
+    MEMORY_QUEUE_NODE,  /* on which who waits for an MCS lock spins */
+    MEMORY_KINDS
+};
+void machine_memory_is(const void *address, size_t bytes, enum memory_kind kind);
+
 /* ---- waiting: the caller holds no lock (asserted) and runs what others post to it ---- */
 
 /* Returns when *word is no longer `value`. A machine may park the CPU until the line is written. */

@@ -46,6 +46,11 @@ void machine_object_is_users(void *object, size_t bytes, bool users)
     (void)users;
 }
 
+void machine_memory_is(const void *address, size_t bytes, enum memory_kind kind)
+{
+    (void)address, (void)bytes, (void)kind;
+}
+
 void machine_pages_are_held(const void *address, size_t bytes, bool held)
 {
     (void)address;

@@ -146,8 +146,10 @@ void *boot_alloc(size_t size, int node)
     void *address =
         boot_is_small(rounded) ? boot_alloc_small(rounded, node) : boot_alloc_large(rounded, node);
 
-    if (address)
-        memset(address, 0, rounded);
+    if (!address)
+        return NULL;
+    memset(address, 0, rounded);
+    machine_memory_is(address, rounded, MEMORY_DESCRIPTOR);
     return address;
 }
 

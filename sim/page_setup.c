@@ -81,6 +81,8 @@ static void layer_init(struct page_layer *layer, const struct page_config *confi
 {
     size_t pages = layer->node_bytes >> PAGE_SHIFT;
 
+    machine_memory_is(layer, sizeof *layer + config->nr_cpus * sizeof layer->cpus[0],
+                      MEMORY_PAGE_LAYER);
     layer->nr_nodes = config->nr_nodes;
     layer->nr_cpus = config->nr_cpus;
     layer->account.limit_bytes = config->limit_bytes ? config->limit_bytes : SIZE_MAX;

@@ -43,6 +43,17 @@ static void touch(void *object, size_t size)
     machine_touch(object, size);
 }
 
+/*
+ * Are objects watched? It takes its time, and a design that looks into its users' objects does so
+ * in the first loop. A loop frees all that it allocates and is of one kind until it has: so no
+ * object is guarded, or let go, by half.
+ */
+static bool guards_objects(const struct replay *replay)
+{
+    /* null hands out the same memory again and again */
+    return replay->layered && (!replay->kind.measured || replay->config->verify);
+}
+
 static void object_born(struct worker *worker, const struct cursor *cursor, uint64_t word,
                         void *object)
 {
@@ -53,7 +64,8 @@ static void object_born(struct worker *worker, const struct cursor *cursor, uint
         touch(object, size);
     else if (replay->config->touch == REPLAY_TOUCH_FIRST)
         touch(object, size < 8 ? size : 8);
-    if (replay->layered) /* null hands out the same memory again and again */
+    machine_memory_is(object, size, MEMORY_OBJECT);
+    if (guards_objects(replay))
         machine_object_is_users(object, size, true);
     if (replay->verifier)
         verifier_birth(replay->verifier, object, size, identity_of(cursor, word));
@@ -64,7 +76,7 @@ static void object_dies(struct worker *worker, const struct cursor *cursor, uint
 {
     const struct replay *replay = worker->replay;
 
-    if (replay->layered)
+    if (guards_objects(replay))
         machine_object_is_users(object, replay->types[plan_type(word)].request.size, false);
     if (replay->verifier)
         verifier_death(replay->verifier, object, replay->types[plan_type(word)].request.size,

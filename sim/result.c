@@ -66,11 +66,27 @@ static void set_line(json_t *object, const char *name, const char *path, const c
         json_object_set_new(object, name, json_string(line));
 }
 
+/* What of the host bears on times that were measured on it. */
+static void add_host(json_t *object, const struct run_report *report)
+{
+    const struct machine_run_report *machine = &report->replay.machine;
+    double load[1];
+
+    set_line(object, "cpu", "/proc/cpuinfo", "model name");
+    set_line(object, "governor", "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", NULL);
+    set_line(object, "smt", "/sys/devices/system/cpu/smt/control", NULL);
+    set_line(object, "thp", "/sys/kernel/mm/transparent_hugepage/enabled", NULL);
+    if (getloadavg(load, 1) == 1)
+        json_object_set_new(object, "load", json_real(load[0]));
+    json_object_set_new(object, "clock_drift", json_real(machine->clock_drift));
+    json_object_set_new(object, "clock_skew_ns", json_integer((json_int_t)machine->clock_skew_ns));
+}
+
 static json_t *provenance(const struct result_context *context, const struct run_report *report)
 {
+    const struct machine_clock *clock = &report->replay.machine.clock;
     json_t *object = json_object(), *command = json_array();
     struct utsname system;
-    double load[1];
 
     json_object_set_new(object, "version", json_string(SLABLAB_VERSION));
     json_object_set_new(object, "commit", json_string(SLABLAB_COMMIT));
@@ -81,19 +97,12 @@ static json_t *provenance(const struct result_context *context, const struct run
             object, "kernel",
             json_sprintf("%s %s %s", system.sysname, system.release, system.machine));
     }
-    set_line(object, "cpu", "/proc/cpuinfo", "model name");
-    set_line(object, "governor", "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", NULL);
-    set_line(object, "smt", "/sys/devices/system/cpu/smt/control", NULL);
-    set_line(object, "thp", "/sys/kernel/mm/transparent_hugepage/enabled", NULL);
-    if (getloadavg(load, 1) == 1)
-        json_object_set_new(object, "load", json_real(load[0]));
+    if (!report->replay.machine.simulated)
+        add_host(object, report);
     json_object_set_new(object, "topology", json_string(topology_describe(context->topology)));
-    json_object_set_new(object, "clock", json_string(report->replay.machine.clock.name));
-    json_object_set_new(object, "clock_reason", json_string(report->replay.machine.clock.reason));
-    json_object_set_new(object, "clock_hz", json_real(report->replay.machine.clock.hz));
-    json_object_set_new(object, "clock_drift", json_real(report->replay.machine.clock_drift));
-    json_object_set_new(object, "clock_skew_ns",
-                        json_integer((json_int_t)report->replay.machine.clock_skew_ns));
+    json_object_set_new(object, "clock", json_string(clock->name));
+    json_object_set_new(object, "clock_reason", json_string(clock->reason));
+    json_object_set_new(object, "clock_hz", json_real(clock->hz));
     if (!report->external) {
         json_object_set_new(object, "page_size", json_integer((json_int_t)PAGE_SIZE));
         json_object_set_new(object, "huge_pages", json_boolean(report->replay.pages.huge));
@@ -138,14 +147,20 @@ static json_t *filter_section(const struct plan *plan)
     return object;
 }
 
-static json_t *machine_section(const struct result_context *context,
+static json_t *machine_section(const struct run_config *config,
+                               const struct result_context *context,
                                const struct run_report *report)
 {
-    return json_pack("{s:s, s:s, s:I, s:I, s:b, s:s, s:b}", "kind",
-                     report->replay.machine.simulated ? "virtual" : "native", "name",
-                     context->machine_name, "cpus", (json_int_t)topology_nr_cpus(context->topology),
-                     "nodes", (json_int_t)report->nr_nodes, "bound", report->bound, "binding",
-                     context->binding, "oversubscribed", report->oversubscribed);
+    json_t *object =
+        json_pack("{s:s, s:s, s:I, s:I, s:b, s:s, s:b}", "kind",
+                  config->virtual_machine ? "virtual" : "native", "name", context->machine_name,
+                  "cpus", (json_int_t)topology_nr_cpus(context->topology), "nodes",
+                  (json_int_t)report->nr_nodes, "bound", report->bound, "binding", context->binding,
+                  "oversubscribed", report->oversubscribed);
+
+    if (object && config->virtual_machine)
+        result_add_virtual_machine(object, config);
+    return object;
 }
 
 static json_t *tunables_section(const struct run_report *report)
@@ -261,7 +276,7 @@ json_t *result_create(const struct run_config *config, const struct run_report *
                             json_integer((json_int_t)config->magazine_size));
     json_object_set_new(record, "trace", trace_section(context));
     json_object_set_new(record, "filter", filter_section(context->plan)); /* NULL sets nothing */
-    json_object_set_new(record, "machine", machine_section(context, report));
+    json_object_set_new(record, "machine", machine_section(config, context, report));
     json_object_set_new(record, "threads", json_integer(config->threads));
     json_object_set_new(record, "replicas", json_integer(replay->replicas));
     json_object_set_new(record, "loops", json_integer(report->replay.loops));
@@ -291,6 +306,8 @@ json_t *result_create(const struct run_config *config, const struct run_report *
     result_add_counters(record, report);
     if (!report->external)
         result_add_memory(record, config, report);
+    if (report->replay.machine.simulated)
+        json_object_set_new(record, "coherence", result_coherence(report));
     json_object_set_new(record, "locality", result_locality(config, report));
     if (replay->record)
         json_object_set_new(record, "caches", result_caches(report));

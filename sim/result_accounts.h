@@ -23,6 +23,10 @@ void result_add_latency(json_t *record, const struct run_report *report);
 void result_add_memory(json_t *record, const struct run_config *config,
                        const struct run_report *report);
 
+/* Of a simulated run: adds to `machine` what its figures follow from; the lines that moved. */
+void result_add_virtual_machine(json_t *machine, const struct run_config *config);
+json_t *result_coherence(const struct run_report *report);
+
 json_t *result_locality(const struct run_config *config, const struct run_report *report);
 
 /* The busiest caches: the ten first by events, by waits and by bytes. */

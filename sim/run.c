@@ -150,8 +150,8 @@ static int machine_set_up(const struct topology *topology, const struct run_conf
     page_extents(pages, &arena, &records);
     machine.regions[machine.nr_regions++] =
         (struct coherence_region){arena.base, arena.bytes, arena.node_bytes, .guarded = true};
-    machine.regions[machine.nr_regions++] =
-        (struct coherence_region){records.base, records.bytes, records.node_bytes, false};
+    machine.regions[machine.nr_regions++] = (struct coherence_region){
+        records.base, records.bytes, records.node_bytes, false, MEMORY_PAGE_RECORD};
     lock_set_default_kind(config->lock);
     return machine_start(&machine, error);
 }

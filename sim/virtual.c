@@ -172,6 +172,14 @@ void machine_object_is_users(void *object, size_t bytes, bool users)
         coherence_guard(virtual_machine.coherence, (uintptr_t)object, bytes, users);
 }
 
+_Static_assert(MEMORY_KINDS <= COHERENCE_LABELS, "a label a kind of memory");
+
+void machine_memory_is(const void *address, size_t bytes, enum memory_kind kind)
+{
+    if (virtual_machine.coherence)
+        coherence_label(virtual_machine.coherence, (uintptr_t)address, bytes, kind);
+}
+
 void machine_pages_are_held(const void *address, size_t bytes, bool held)
 {
     if (virtual_explores())
@@ -290,8 +298,11 @@ static int caches_create(const struct machine_config *config, struct error *erro
         for (unsigned i = 0; i < config->nr_regions; i++)
             caches.regions[i] = config->regions[i];
         caches.nr_regions = config->nr_regions;
-        caches.regions[caches.nr_regions++] = (struct coherence_region){
-            .base = VIRTUAL_LINES_BASE, .bytes = VIRTUAL_LINES_BYTES, .home_bytes = SIZE_MAX};
+        caches.regions[caches.nr_regions++] =
+            (struct coherence_region){.base = VIRTUAL_LINES_BASE,
+                                      .bytes = VIRTUAL_LINES_BYTES,
+                                      .home_bytes = SIZE_MAX,
+                                      .label = MEMORY_QUEUE_NODE};
         code = coherence_create(&caches, &virtual_machine.coherence, error);
     } else {
         error_set(error, ENOMEM, "no memory for %u CPUs", config->nr_cpus);

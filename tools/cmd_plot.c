@@ -77,6 +77,7 @@ static const struct argp argp = {
     "  memory-over-magazine       the same for the peak of pages held\n"
     "  FIGURE-over-magazine       the same for each of --figure\n"
     "  throughput-over-threads    with perfect scaling\n"
+    "  memory-over-threads        the peak of pages held: what grows with CPUs\n"
     "  throughput-heat-map        over magazine size and threads, a panel a design\n"
     "  throughput-against-memory  every design and size, and the Pareto front\n"
     "  locks                      contended and waiting shares by class of lock\n"

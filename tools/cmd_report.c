@@ -132,7 +132,10 @@ static char *load_finding(const struct comparison *comparison, size_t first, siz
     }
     *next = i;
     load_print(comparison->pairs[first].other, stream);
-    if (base)
+    if (base && base->other_measured.exact)
+        fprintf(stream, ": %s is the fastest, %.1f M events/s", base->other->name,
+                base->other_measured.spread.median * 1e-6);
+    else if (base)
         fprintf(stream, ": %s has the best median, %.1f M events/s (%.1f to %.1f)",
                 base->other->name, base->other_measured.spread.median * 1e-6,
                 base->other_measured.interval.low * 1e-6,
@@ -327,6 +330,11 @@ static int pictures_print(const struct report *report, struct error *error)
 
 /* ---- where, and how again ---- */
 
+static bool report_is_simulated(const struct report *report)
+{
+    return point_is_simulated(&report->series.points[0]);
+}
+
 static void provenance_print(const struct report *report)
 {
     static const char *const rows[] = {"version", "commit",   "build", "host",   "cpu",
@@ -339,6 +347,8 @@ static void provenance_print(const struct report *report)
         runs += report->series.points[i].nr_runs;
     page_heading(report->page, "Where it was run");
     page_table(report->page, true);
+    if (report_is_simulated(report))
+        page_row(report->page, "machine", report->series.machine);
     for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char path[32];
 
@@ -437,11 +447,18 @@ static int report_write(const struct report *report, struct error *error)
 
     snprintf(title, sizeof title, "Slab allocators compared: %s", report->folder);
     page_begin(report->page, title);
-    page_paragraph(report->page,
-                   "A slablab sweep: recorded allocation traces, replayed against allocator "
-                   "designs. Figures are medians with 95% intervals (of fewer than 5 runs: from "
-                   "least to most); what is called a difference is above the noise of the same "
-                   "thing against itself.");
+    page_paragraph(
+        report->page,
+        report_is_simulated(report)
+            ? "A slablab sweep: allocation traces, run against allocator designs on "
+              "virtual CPUs in virtual time. No such machine was at hand: what an access "
+              "costs is a model's, and its figures are exact, not measured."
+            : "A slablab sweep: recorded allocation traces, replayed against allocator "
+              "designs. Figures are medians with 95% intervals (of fewer than 5 runs: "
+              "from least to most); what is called a difference is above the noise of "
+              "the same thing against itself.");
+    if (report_is_simulated(report))
+        page_paragraph(report->page, report->series.machine);
     findings_print(report);
     page_heading(report->page, "Tables");
     comparison_table(report, &report->throughput);

@@ -8,6 +8,7 @@
 #include "sim/topology.h"
 #include "tools/command.h"
 #include "tools/environment.h"
+#include "tools/machine_options.h"
 #include "tools/replay_options.h"
 #include "tools/replay_plan.h"
 #include "tools/runs_file.h"
@@ -31,6 +32,8 @@
 
 struct arguments {
     struct replay_options options;
+    struct machine_options machines;
+    bool simulated; /* on those; else natively */
     struct word_list traces;
     const char *folder;
     struct sweep_request request;
@@ -41,7 +44,7 @@ struct arguments {
 };
 
 struct sweep {
-    const struct arguments *arguments;
+    struct arguments *arguments; /* changed by nothing but machines_resolve */
     struct cell_list cells;
     struct topology *topology;
     unsigned *streams; /* of each trace */
@@ -56,7 +59,8 @@ enum key { KEY_RESUME = 0x200, KEY_UNTIL, KEY_SHARD, KEY_NO_AA };
 
 static const struct argp_option option_table[] = {
     {"output", 'o', "DIR", 0, "folder for the results; made when missing", 0},
-    {NULL, 'n', "REPEATS", 0, "run each combination this often (default 3)", 0},
+    {NULL, 'n', "REPEATS", 0,
+     "run each combination this often (default 3; simulated, where all would be the same, 1)", 0},
     {"until", KEY_UNTIL, "P%[,MOST]", 0,
      "instead: at least 5 times, and until the 95% interval of its median throughput is no wider "
      "than P% of it, at most MOST times (default 20)",
@@ -79,6 +83,21 @@ static void parse_repeats(struct arguments *arguments, const char *text, struct 
         argp_error(state, "-n: '%s': expected a number from 1 to 100000", text);
 }
 
+/* The same inputs have the same figures: nothing is gained by repeating them. */
+static void default_to_simulated(struct arguments *arguments, struct argp_state *state)
+{
+    struct replay_options *options = &arguments->options;
+
+    arguments->simulated = true;
+    if (arguments->request.until)
+        argp_error(state, "--until: simulated runs do not scatter");
+    if (!arguments->request.repeats)
+        arguments->request.repeats = 1;
+    arguments->request.compare_itself = false;
+    if (options->replicas.count == 0)
+        options->replicas.automatic = true;
+}
+
 static void check_arguments(struct arguments *arguments, struct argp_state *state)
 {
     struct sweep_request *request = &arguments->request;
@@ -89,6 +108,8 @@ static void check_arguments(struct arguments *arguments, struct argp_state *stat
         argp_error(state, "repetitions of a sweep are asked for with -n, not --repeat");
     if (!arguments->folder)
         argp_error(state, "where to? Name a folder with -o DIR");
+    if (arguments->machines.given.count)
+        default_to_simulated(arguments, state);
     if (request->until && request->repeats)
         argp_error(state, "-n says how often, --until how well: ask for one of the two");
     if (!request->until && !request->repeats)
@@ -102,7 +123,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &arguments->options;
+        state->child_inputs[0] = &arguments->machines;
+        state->child_inputs[1] = &arguments->options;
         return 0;
     case 'o':
         arguments->folder = text;
@@ -139,7 +161,10 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     return ARGP_ERR_UNKNOWN;
 }
 
-static const struct argp_child children[] = {{&replay_options_argp, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {
+    {&machine_options_argp, 0, "Simulated machines (default: this one, natively):", 0},
+    {&replay_options_argp, 0, "The replay:", 0},
+    {0}};
 
 static const struct argp argp = {
     option_table,
@@ -154,6 +179,7 @@ static const struct argp argp = {
     "compact --bind scatter -o out\n"
     "  slablab sweep traces/samples/*.slt -a magazine,malloc:libc --until 2%,30 -o out --resume\n"
     "  slablab sweep gcc.slt -n 10 --shard 2/16 -o part-2\n"
+    "  slablab sweep gcc.slt --machine opteron-6172x4,generic-64 -a magazine -t 1..48 -o out\n"
     "  slablab plot out\n\n"
     "What a design does not have (a magazine size, another's tunable) makes no combinations of it. "
     "One run of each trace comes first and is not kept: it warms the machine up, and tells about "
@@ -162,6 +188,9 @@ static const struct argp argp = {
     "design that is no harness is run twice over, as if it were two (\"arm\" a and b in the "
     "records): what differs between those is what the machine makes of the same (--no-aa leaves it "
     "out).\n\n"
+    "With --machine, --topology or --costs the runs are those of `slablab sim`: each once, with no "
+    "warming up and no comparison of a design with itself, since the same arguments give the same "
+    "figures.\n\n"
     "A sweep that was killed loses at most the run in flight (and, if the whole machine lost its "
     "power, what the system had not yet written); --resume goes on with the rest, "
     "given the same options and traces, which are in DIR/" SWEEP_FILE_NAME ". A run that fails is "
@@ -211,12 +240,23 @@ static int traces_check(struct sweep *sweep, struct error *error)
     return 0;
 }
 
+static int machines_resolve(struct arguments *arguments, struct error *error)
+{
+    int code = machine_options_resolve(&arguments->machines, error);
+
+    arguments->options.machines = arguments->machines.machines;
+    arguments->options.nr_machines = arguments->machines.count;
+    return code;
+}
+
 /* All that can be said to be wrong before a folder is made. */
 static int cells_check(struct sweep *sweep, struct error *error)
 {
     const struct arguments *arguments = sweep->arguments;
     int code = replay_options_check(&arguments->options, error);
 
+    if (code == 0 && arguments->simulated)
+        code = machines_resolve(sweep->arguments, error);
     if (code == 0)
         code = cells_create(&arguments->options, &sweep->cells, error);
     if (code == 0)
@@ -225,7 +265,8 @@ static int cells_check(struct sweep *sweep, struct error *error)
         code = trial_run(&arguments->options, &sweep->cells, sweep->topology, error);
     if (code == -EAGAIN)
         start_anew(arguments->command);
-    if (code == 0)
+    /* What is handed down to a child is taken there for any topology, simulated ones too. */
+    if (code == 0 && !arguments->simulated)
         code = topology_hand_down(sweep->topology, error);
     return code;
 }
@@ -239,8 +280,9 @@ static int cells_find_same(const struct sweep *sweep, bool *same, struct error *
     for (size_t i = 0; i < sweep->arguments->traces.count * nr_cells; i++) {
         const struct cell *cell = &sweep->cells.cells[i % nr_cells];
         unsigned streams = sweep->streams[i / nr_cells], nr_dealt;
-        int code = topology_nr_dealt(sweep->topology, &cell->bind->binding,
-                                     options->run.oversubscribe, &nr_dealt, error);
+        int code =
+            topology_nr_dealt(cell->machine ? cell->machine->topology : sweep->topology,
+                              &cell->bind->binding, options->run.oversubscribe, &nr_dealt, error);
 
         if (code)
             return code;
@@ -380,10 +422,11 @@ static int run_all(struct sweep *sweep, struct error *error)
     struct sweep_runner runner = {.options = &arguments->options,
                                   .folder = arguments->folder,
                                   .file = sweep->file,
+                                  .machines = arguments->simulated ? &arguments->machines : NULL,
                                   .environment = sweep->environment};
     int code = 0;
 
-    if (sweep_plan_missing(&sweep->plan) || arguments->request.until)
+    if (!arguments->simulated && (sweep_plan_missing(&sweep->plan) || arguments->request.until))
         code = sweep_warm_up(&runner, &sweep->plan, error);
     if (code == 0)
         code = sweep_run_all(&runner, &sweep->plan, error);
@@ -420,11 +463,12 @@ static int sweep_prepare(struct sweep *sweep, struct error *error)
         code = combinations_create(sweep, error);
     if (code)
         return code;
-    sweep->environment = environment_look(&sweep->begun);
-    sweep->description = sweep->environment
-                             ? sweep_description(&arguments->options, sweep->digests,
-                                                 &arguments->request, sweep->environment)
-                             : NULL;
+    sweep->environment = arguments->simulated ? json_object() : environment_look(&sweep->begun);
+    sweep->description =
+        sweep->environment
+            ? sweep_description(&arguments->options.given, &arguments->machines.given,
+                                sweep->digests, seed, &arguments->request, sweep->environment)
+            : NULL;
     if (!sweep->description)
         return error_set(error, ENOMEM, "no memory for the description of a sweep");
     code = results_open(sweep, error);
@@ -441,7 +485,8 @@ static int sweep_run(struct sweep *sweep, size_t *missing, struct error *error)
     int code = sweep_prepare(sweep, error);
 
     if (code == 0) {
-        environment_print(sweep->environment);
+        if (!sweep->arguments->simulated)
+            environment_print(sweep->environment);
         code = run_all(sweep, error);
     }
     *missing = sweep_plan_missing(&sweep->plan);
@@ -480,9 +525,11 @@ int cmd_sweep(int argc, char **argv)
     memcpy(&typed[2], &argv[1], (size_t)argc * sizeof *argv); /* with the NULL at the end */
     arguments.command = typed;
     replay_options_init(&arguments.options);
+    machine_options_init(&arguments.machines);
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     code = sweep_run(&sweep, &missing, &error);
     sweep_cleanup(&sweep);
+    machine_options_cleanup(&arguments.machines);
     replay_options_cleanup(&arguments.options);
     word_list_cleanup(&arguments.traces);
     if (code)

@@ -24,6 +24,8 @@ json_t *point_json(const struct point *point)
                                point->label, "allocator", point->allocator, "trace", point->trace,
                                "threads", (int)point->threads, "replicas", (int)point->replicas);
 
+    if (object && point_is_simulated(point))
+        json_object_set_new(object, "machine", json_string(point->machine));
     if (object && point->magazine_size)
         json_object_set_new(object, "magazine_size",
                             json_integer((json_int_t)point->magazine_size));
@@ -37,7 +39,7 @@ json_t *measured_json(const struct measured *measured)
     json_object_set_new(object, "runs", json_integer((json_int_t)measured->count));
     set_real(object, "median", measured->spread.median);
     json_object_set_new(object, "interval", interval_json(measured->interval));
-    if (measured->count && measured->count < INTERVAL_MIN_COUNT)
+    if (measured->count && measured->count < INTERVAL_MIN_COUNT && !measured->exact)
         json_object_set_new(object, "interval_is_range", json_true());
     set_real(object, "minimum", measured->spread.minimum);
     set_real(object, "maximum", measured->spread.maximum);
@@ -60,6 +62,8 @@ json_t *difference_json(const struct difference *difference, const struct figure
     json_object_set_new(object, "interval", interval_json(difference->interval));
     if (difference->is_range)
         json_object_set_new(object, "interval_is_range", json_true());
+    if (difference->exact)
+        json_object_set_new(object, "exact", json_true());
     set_real(object, "p", difference->p);
     set_real(object, "p_corrected", difference->corrected);
     json_object_set_new(object, "verdict", json_string(verdict_name(difference->verdict)));

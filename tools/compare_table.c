@@ -11,7 +11,9 @@ void load_print(const struct point *point, FILE *stream)
 
     fprintf(stream, "%s, %u thread%s", slash ? slash + 1 : point->trace, point->threads,
             point->threads == 1 ? "" : "s");
-    if (point->replicas > 1)
+    if (point_is_simulated(point)) /* which takes as many replicas as it needs */
+        fprintf(stream, ", simulated on %s", point->machine);
+    else if (point->replicas > 1)
         fprintf(stream, ", %u replicas", point->replicas);
 }
 
@@ -37,6 +39,10 @@ static void median_text(const struct measured *measured, const struct figure *fi
         return;
     }
     number_text(measured->spread.median * figure->scale, median, sizeof median);
+    if (measured->exact) {
+        snprintf(text, size, "%s", median);
+        return;
+    }
     number_text(measured->interval.low * figure->scale, low, sizeof low);
     number_text(measured->interval.high * figure->scale, high, sizeof high);
     snprintf(text, size, "%s (%s to %s)%s", median, low, high, measured->outliers ? "*" : "");
@@ -87,6 +93,15 @@ static void pair_print(const struct comparison *comparison, const struct pairing
             pair->base == pair->other ? "the baseline" : words);
 }
 
+static bool all_exact(const struct comparison *comparison)
+{
+    for (size_t i = 0; i < comparison->count; i++) {
+        if (!comparison->pairs[i].other_measured.exact || !comparison->pairs[i].base_measured.exact)
+            return false;
+    }
+    return comparison->count > 0;
+}
+
 static void table_head(const struct comparison *comparison, const struct pairing *first,
                        FILE *stream)
 {
@@ -102,10 +117,12 @@ static void table_head(const struct comparison *comparison, const struct pairing
                 comparison->baseline_named ? "as asked" : "the best median");
     fprintf(stream, "  %-28s %6s", "", "runs");
     if (comparison->before)
-        fprintf(stream, " %28s", "A: median (95% interval)");
+        fprintf(stream, " %28s", all_exact(comparison) ? "A" : "A: median (95% interval)");
     fprintf(stream, " %28s %7s %8s\n",
-            comparison->before ? "B: median (95% interval)" : "median (95% interval)", "ratio",
-            "p");
+            all_exact(comparison) ? (comparison->before ? "B" : "")
+            : comparison->before  ? "B: median (95% interval)"
+                                  : "median (95% interval)",
+            "ratio", "p");
 }
 
 static void arms_print(const struct noise *noise, const char *source, FILE *stream)
@@ -123,6 +140,12 @@ static void arms_print(const struct noise *noise, const char *source, FILE *stre
 
 static void floor_print(const struct comparison *comparison, FILE *stream)
 {
+    if (all_exact(comparison)) {
+        fprintf(stream,
+                "Simulated: the same inputs give the same figures, so there is no noise, and each "
+                "ratio is exact as the model's (sim/VALIDATION.md says how far that goes)\n");
+        return;
+    }
     if (isnan(comparison->floor)) {
         fprintf(stream,
                 "Noise floor of %s: not known, as no combination was run a second time as its "
@@ -142,6 +165,8 @@ static void notes_print(const struct comparison *comparison, FILE *stream)
     const struct difference *few = NULL;
     bool range = false, outliers = false;
 
+    if (all_exact(comparison))
+        return;
     for (size_t i = 0; i < comparison->count; i++) {
         const struct pairing *pair = &comparison->pairs[i];
 

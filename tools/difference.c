@@ -18,6 +18,7 @@ int measured_create(const struct point *point, const struct figure *figure,
 {
     *measured = (struct measured){
         .values = calloc(point->nr_runs ? point->nr_runs : 1, sizeof *measured->values),
+        .exact = point_is_simulated(point),
         .spread = {NAN, NAN, NAN},
         .interval = {NAN, NAN}};
     if (!measured->values)
@@ -40,6 +41,23 @@ void measured_cleanup(struct measured *measured)
 
 /* ---- two sets ---- */
 
+/* As the model has it: what is not equal differs. */
+static void exact_measure(const struct measured *base, const struct measured *other,
+                          struct difference *difference)
+{
+    double before = base->spread.median, after = other->spread.median;
+
+    difference->exact = true;
+    difference->is_range = false;
+    difference->verdict = before == after ? VERDICT_NONE : VERDICT_NO_RATIO;
+    if (!(before > 0 && after > 0))
+        return;
+    difference->ratio = after / before;
+    difference->interval = (struct interval){difference->ratio, difference->ratio};
+    if (before != after)
+        difference->verdict = VERDICT_DIFFERENT;
+}
+
 void difference_measure(const struct measured *base, const struct measured *other,
                         struct difference *difference)
 {
@@ -54,6 +72,10 @@ void difference_measure(const struct measured *base, const struct measured *othe
                                       .verdict = VERDICT_UNKNOWN};
     if (base->count == 0 || other->count == 0)
         return;
+    if (base->exact && other->exact) {
+        exact_measure(base, other, difference);
+        return;
+    }
     difference->p = rank_test(base->values, base->count, other->values, other->count).p;
     difference->least_p = rank_test_least_p(base->count, other->count);
     /* A ratio is drawn of any two values, so none may be zero. */
@@ -83,6 +105,8 @@ static enum verdict verdict_of(const struct difference *difference, size_t tests
 {
     const struct interval *interval = &difference->interval;
 
+    if (difference->exact)
+        return difference->verdict;
     if (isnan(difference->corrected))
         return VERDICT_UNKNOWN;
     if (difference->corrected > SIGNIFICANCE_LEVEL)
@@ -167,6 +191,10 @@ void difference_words(const struct difference *difference, const struct figure *
 
     switch (difference->verdict) {
     case VERDICT_DIFFERENT:
+        if (difference->exact) {
+            snprintf(text, size, "%.*f %s", decimals, difference->ratio, figure->times);
+            return;
+        }
         snprintf(text, size, "%.*f %s (%.*f to %.*f%s)", decimals, difference->ratio, figure->times,
                  decimals, difference->interval.low, decimals, difference->interval.high,
                  difference->is_range ? ", least to most" : "");
@@ -181,7 +209,7 @@ void difference_words(const struct difference *difference, const struct figure *
         snprintf(text, size, "different; no ratio, as there are zeros");
         return;
     case VERDICT_NONE:
-        snprintf(text, size, "no difference shown");
+        snprintf(text, size, difference->exact ? "the same" : "no difference shown");
         return;
     case VERDICT_UNKNOWN:
         break;

@@ -17,6 +17,7 @@ struct measured {
     struct interval interval; /* of the median */
     struct interval fences;   /* values outside of them stand apart */
     size_t outliers;
+    bool exact; /* simulated: the same inputs would give the same again */
 };
 
 /* -ENOMEM. The same seed for all, so that one set of values always has one interval. */
@@ -37,6 +38,7 @@ struct difference {
     double ratio;             /* of medians, other / base; NAN: one is not above zero */
     struct interval interval; /* 95% of the ratio */
     bool is_range;            /* it is none: too few values, so from least to most */
+    bool exact;               /* of simulated figures: nothing scatters, so nothing is tested */
     double p, corrected;      /* Mann-Whitney; Holm */
     double least_p;           /* with that many runs */
     double choices;           /* what choosing the base costs; see choices_of() */

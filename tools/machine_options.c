@@ -54,11 +54,21 @@ static double cycles_parse(struct argp_state *state, const char *option, const c
     return cycles;
 }
 
+static void given_add(struct machine_options *options, int key, const char *text,
+                      struct argp_state *state)
+{
+    for (const struct argp_option *option = option_table; option->name; option++) {
+        if (option->key == key && word_list_add(&options->given, "--%s=%s", option->name, text))
+            argp_failure(state, 1, 0, "no memory for the options");
+    }
+}
+
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
     struct machine_options *options = state->input;
     struct error error;
 
+    given_add(options, key, text, state);
     switch (key) {
     case KEY_MACHINE:
         if (word_list_parse(text, &options->names, &error) != 0)
@@ -207,5 +217,6 @@ void machine_options_cleanup(struct machine_options *options)
         topology_destroy(options->machines[i].topology);
     free(options->machines);
     word_list_cleanup(&options->names);
+    word_list_cleanup(&options->given);
     cost_table_destroy(options->read);
 }

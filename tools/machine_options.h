@@ -19,6 +19,7 @@ struct machine {
 };
 
 struct machine_options {
+    struct word_list given; /* every option as given, for handing on to a child process */
     struct word_list names; /* --machine */
     const char *synthetic;  /* --topology */
     const char *xml;        /* --topology-xml */

@@ -25,6 +25,12 @@ static void trace_name_make(struct plot_trace *traces, size_t count, struct plot
     char base[112];
 
     plot_name_make(trace->path, base, sizeof base);
+    if (*trace->machine) {
+        char machine[56];
+
+        plot_name_make(trace->machine, machine, sizeof machine);
+        snprintf(base + strlen(base), sizeof base - strlen(base), "-%s", machine);
+    }
     strcpy(trace->name, base);
     for (unsigned number = 2; name_taken(traces, count, trace->name); number++)
         snprintf(trace->name, sizeof trace->name, "%s-%u", base, number);
@@ -56,7 +62,8 @@ static int trace_fill(const struct series *series, struct plot_trace *trace)
     for (size_t i = 0; i < series->count; i++) {
         const struct point *point = &series->points[i];
 
-        if (point->second || strcmp(point->trace, trace->path) != 0)
+        if (point->second || strcmp(point->trace, trace->path) != 0 ||
+            strcmp(point->machine, trace->machine) != 0)
             continue;
         trace->points[trace->count++] = point;
         threads_add(trace, point->threads);
@@ -76,7 +83,7 @@ static void traces_free(struct plot_trace *traces, size_t count)
     free(traces);
 }
 
-/* The series' traces, which are sorted by path. NULL: no memory. */
+/* The series' traces and machines, by which it is sorted. NULL: no memory. */
 static struct plot_trace *traces_create(const struct series *series, size_t *count)
 {
     struct plot_trace *traces = calloc(series->count, sizeof *traces);
@@ -85,8 +92,10 @@ static struct plot_trace *traces_create(const struct series *series, size_t *cou
     for (size_t i = 0; traces && i < series->count; i++) {
         struct plot_trace *trace = &traces[*count];
 
-        if (*count && strcmp(trace[-1].path, series->points[i].trace) == 0)
+        if (*count && strcmp(trace[-1].path, series->points[i].trace) == 0 &&
+            strcmp(trace[-1].machine, series->points[i].machine) == 0)
             continue;
+        trace->machine = series->points[i].machine;
         trace->path = series->points[i].trace;
         trace_name_make(traces, *count, trace);
         (*count)++;

@@ -226,30 +226,78 @@ static void over_threads_title(const struct plot_trace *trace, char *title, size
         snprintf(title, size, "Throughput over threads");
 }
 
-int plot_over_threads(struct plot_writer *writer, const struct plot_trace *trace)
+/* How memory grows with threads: which design takes most with the most, over the fewest. */
+static void memory_over_threads_title(const struct plot_writer *writer,
+                                      const struct plot_trace *trace, char *title, size_t size)
 {
+    struct leader leader = {0};
+    const struct point *point;
+    struct plot_figure value;
+
+    for (size_t i = 0; (point = plot_next(trace, trace->threads[trace->nr_threads - 1], &i));) {
+        if (plot_stands_for_design(trace, point) && value_of(writer, &memory, point, &value))
+            leader_try(&leader, &memory, point, value.median);
+    }
+    if (leader.point)
+        snprintf(title, size, "Memory over threads: %s has the lowest peak with %u, %.3g MiB",
+                 leader.point->label, leader.point->threads, leader.value);
+    else
+        snprintf(title, size, "Memory over threads");
+}
+
+/* A curve a design, at its fastest size. */
+static size_t over_threads_rows(struct picture *picture, const struct quantity *quantity)
+{
+    const struct plot_trace *trace = picture->trace;
     const struct point *before = NULL, *point;
     struct plot_figure value;
-    struct picture picture;
-    char title[768];
-    int code = picture_open(writer, trace, "throughput-over-threads", 0, &picture);
 
+    for (size_t i = 0; (point = plot_next(trace, 0, &i));) {
+        if (!plot_stands_for_design(trace, point) ||
+            !value_of(picture->writer, quantity, point, &value))
+            continue;
+        if (!before || !plot_same_design(before, point))
+            picture_curve(picture, point, true);
+        before = point;
+        row_write(picture->data, point->threads, &value);
+    }
+    return picture->blocks;
+}
+
+static int over_threads_picture(struct plot_writer *writer, const struct plot_trace *trace,
+                                const struct quantity *quantity)
+{
+    bool of_memory = quantity == &memory;
+    struct picture picture;
+    char title[768], kind[64];
+    int code;
+
+    snprintf(kind, sizeof kind, "%s-over-threads", quantity->name);
+    code = picture_open(writer, trace, kind, 0, &picture);
     if (code)
         return code;
     if (trace->nr_threads < 2)
         return picture_leave(&picture, "only one number of threads");
-    for (size_t i = 0; (point = plot_next(trace, 0, &i));) {
-        if (!plot_stands_for_design(trace, point) || !value_of(writer, &throughput, point, &value))
-            continue;
-        if (!before || !plot_same_design(before, point))
-            picture_curve(&picture, point, true);
-        before = point;
-        row_write(picture.data, point->threads, &value);
-    }
-    over_threads_title(trace, title, sizeof title);
-    picture_set(&picture, "y_text = '%s'\nideal = %.6g", throughput.y_text, ideal_of(trace));
+    if (over_threads_rows(&picture, quantity) == 0)
+        return picture_leave(&picture, "not measured of any design");
+    if (of_memory)
+        memory_over_threads_title(writer, trace, title, sizeof title);
+    else
+        over_threads_title(trace, title, sizeof title);
+    picture_set(&picture, "y_text = '%s'\nideal = %.6g", quantity->y_text,
+                of_memory ? 0 : ideal_of(trace));
     return picture_commit(&picture, "over-threads.gp", title,
-                          "each design at its fastest size, in brackets; bars are 95% intervals");
+                          *trace->machine
+                              ? "each design at its fastest size, in brackets"
+                              : "each design at its fastest size, in brackets; bars are 95% "
+                                "intervals");
+}
+
+int plot_over_threads(struct plot_writer *writer, const struct plot_trace *trace)
+{
+    int code = over_threads_picture(writer, trace, &throughput);
+
+    return code ? code : over_threads_picture(writer, trace, &memory);
 }
 
 /* ---- over both ---- */

@@ -163,8 +163,12 @@ static void script_begin(struct picture *picture, FILE *stream, const char *prog
     const struct plot_writer *writer = picture->writer;
     char caption[1024], sentence[512], remark[512];
 
-    snprintf(caption, sizeof caption, "trace %s; %s; %s runs a point", picture->trace->name,
-             writer->series->machine, picture->trace->runs);
+    if (*picture->trace->machine)
+        snprintf(caption, sizeof caption, "trace %s; simulated on %s, in virtual time",
+                 picture->trace->path, picture->trace->machine);
+    else
+        snprintf(caption, sizeof caption, "trace %s; %s; %s runs a point", picture->trace->name,
+                 writer->series->machine, picture->trace->runs);
     snprintf(sentence, sizeof sentence, "%s", title);
     snprintf(remark, sizeof remark, "%s", note);
     plot_make_safe(caption);

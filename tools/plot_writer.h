@@ -30,10 +30,10 @@ struct plot_writer {
     double *values; /* room for a figure of each run of the longest point */
 };
 
-/* What is drawn of one trace. */
+/* What is drawn of one trace, and of one machine where several were simulated. */
 struct plot_trace {
-    const char *path;            /* the series' */
-    char name[128];              /* unlike any other trace of the series */
+    const char *path, *machine;  /* the series' */
+    char name[128];              /* unlike any other of the series */
     const struct point **points; /* by label, magazine size, threads; no second arms */
     size_t count;
     unsigned *threads; /* numbers of them, ascending */

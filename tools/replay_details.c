@@ -38,6 +38,19 @@ static void row_name(const struct row *row, char *name, size_t size)
         snprintf(name, size, "%s %.0f", row->allocator, row->magazine_size);
 }
 
+static int name_width(const struct replay_table *table)
+{
+    int width = 18;
+
+    for (size_t i = 0; i < table->count; i++) {
+        char name[128];
+
+        row_name(&table->rows[i], name, sizeof name);
+        width = (int)strlen(name) > width ? (int)strlen(name) : width;
+    }
+    return width;
+}
+
 static double part_of(const json_t *ledger, size_t part)
 {
     double bytes = record_number(ledger, parts[part].keys[0]);
@@ -64,14 +77,14 @@ static void memory_print(const struct replay_table *table, unsigned threads, FIL
                 stream,
                 "\nWhere the memory is when most is live, in %% of the pages held, %u thread%s\n",
                 threads, threads == 1 ? "" : "s");
-            fprintf(stream, "%-18s", "");
+            fprintf(stream, "%-*s", name_width(table), "");
             for (size_t part = 0; part < PARTS; part++)
                 fprintf(stream, " %9s", parts[part].title);
             fprintf(stream, "\n");
             begun = true;
         }
         row_name(row, name, sizeof name);
-        fprintf(stream, "%-18s", name);
+        fprintf(stream, "%-*s", name_width(table), name);
         for (size_t part = 0; part < PARTS; part++)
             fprintf(stream, " %9.1f",
                     100 * part_of(ledger, part) / record_number(ledger, "page_bytes"));
@@ -146,7 +159,7 @@ static void time_print(const struct replay_table *table, unsigned threads, FILE 
                     "came down to\n");
         begun = true;
         row_name(row, name, sizeof name);
-        fprintf(stream, "%-18s ", name);
+        fprintf(stream, "%-*s ", name_width(table), name);
         for (size_t j = 0; j < count; j++) {
             fprintf(stream, j ? ", " : "");
             cache_print(chosen[j], stream);
@@ -174,13 +187,84 @@ static void waits_print(const struct replay_table *table, unsigned threads, FILE
         begun = true;
         row_name(row, name, sizeof name);
         fprintf(stream,
-                "%-18s %.0f%% of all time: lock of class %s%s%s, %.1f%% of %.0f "
+                "%-*s %.0f%% of all time: lock of class %s%s%s, %.1f%% of %.0f "
                 "acquisitions contended, wait p50 %.0f ns, p99 %.0f ns\n",
-                name, share, record_text(lock, "class"), record_at(lock, "cache") ? " of " : "",
-                record_text(lock, "cache"),
+                name_width(table), name, share, record_text(lock, "class"),
+                record_at(lock, "cache") ? " of " : "", record_text(lock, "cache"),
                 100 * record_number(lock, "contended") / record_number(lock, "acquisitions"),
                 record_number(lock, "acquisitions"), record_number(lock, "wait.p50"),
                 record_number(lock, "wait.p99"));
+    }
+}
+
+/* "41% lock, 30% slab record": of `total`, the largest first. */
+static void structures_print(const json_t *counts, double total, FILE *stream)
+{
+    double below = INFINITY;
+    bool some = false;
+
+    for (;;) {
+        const char *key, *largest = NULL;
+        const json_t *value;
+        double most = 0;
+
+        /* Equal ones are said once: shares of lines that are worth a word seldom are. */
+        json_object_foreach((json_t *)counts, key, value)
+        {
+            double count = json_number_value(value);
+
+            if (count < below && count > most) {
+                most = count;
+                largest = key;
+            }
+        }
+        if (!largest || 100 * most / total < WORTH_A_WORD)
+            return;
+        fprintf(stream, "%s%.0f%% ", some ? ", " : "", 100 * most / total);
+        for (const char *c = largest; *c; c++)
+            fputc(*c == '_' ? ' ' : *c, stream);
+        some = true;
+        below = most;
+    }
+}
+
+static double sum_of(const json_t *counts)
+{
+    const json_t *value;
+    const char *key;
+    double sum = 0;
+
+    json_object_foreach((json_t *)counts, key, value) sum += json_number_value(value);
+    return sum;
+}
+
+/* Of a simulated run: cache lines that went from CPU to CPU. */
+static void lines_print(const struct replay_table *table, unsigned threads, FILE *stream)
+{
+    bool begun = false;
+
+    for (size_t i = 0; i < table->count; i++) {
+        const struct row *row = &table->rows[i];
+        const json_t *moved = record_at(row->last, "coherence.by_structure");
+        const json_t *falsely = record_at(row->last, "coherence.false_sharing");
+        double total = sum_of(moved), wasted = sum_of(falsely);
+        char name[128];
+
+        if (row->threads != threads || row->harness || total == 0)
+            continue;
+        if (!begun)
+            fprintf(stream, "\nWhich cache lines moved between CPUs: how many an event, and of "
+                            "what; of these falsely shared, by CPUs that touch different bytes\n");
+        begun = true;
+        row_name(row, name, sizeof name);
+        fprintf(stream, "%-*s %.3g: ", name_width(table), name,
+                total / record_number(row->last, "events"));
+        structures_print(moved, total, stream);
+        if (100 * wasted / total >= WORTH_A_WORD) {
+            fprintf(stream, "; falsely ");
+            structures_print(falsely, total, stream);
+        }
+        fprintf(stream, "\n");
     }
 }
 
@@ -191,4 +275,5 @@ void replay_details_print(const struct replay_table *table, FILE *stream)
     memory_print(table, threads, stream);
     time_print(table, threads, stream);
     waits_print(table, threads, stream);
+    lines_print(table, threads, stream);
 }

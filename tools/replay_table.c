@@ -53,6 +53,7 @@ void replay_table_destroy(struct replay_table *table)
         for (unsigned column = 0; column < COLUMNS; column++)
             free(table->rows[i].figures[column]);
         free(table->rows[i].allocator);
+        free(table->rows[i].machine);
         json_decref(table->rows[i].last);
     }
     if (table)
@@ -98,7 +99,8 @@ static struct row *row_find(struct replay_table *table, const json_t *record, co
         struct row *row = &table->rows[i];
 
         if (strcmp(row->allocator, allocator) == 0 && same_size(row->magazine_size, size) &&
-            row->threads == threads)
+            row->threads == threads &&
+            strcmp(row->machine, record_text(record, "machine.name")) == 0)
             return row;
     }
     grown = realloc(table->rows, (table->count + 1) * sizeof *grown);
@@ -108,8 +110,14 @@ static struct row *row_find(struct replay_table *table, const json_t *record, co
     grown[table->count] = (struct row){.allocator = strdup(allocator),
                                        .magazine_size = size,
                                        .threads = threads,
+                                       .machine = strdup(record_text(record, "machine.name")),
                                        .harness = record_at(record, "harness") != NULL};
-    return grown[table->count].allocator ? &grown[table->count++] : NULL;
+    if (!grown[table->count].allocator || !grown[table->count].machine) {
+        free(grown[table->count].allocator);
+        free(grown[table->count].machine);
+        return NULL;
+    }
+    return &grown[table->count++];
 }
 
 int replay_table_add_as(struct replay_table *table, const json_t *record, const char *name)
@@ -181,7 +189,8 @@ static bool is_best(const struct replay_table *table, const struct row *row, enu
         double theirs = summary_of(other, column);
         char their_text[32];
 
-        if (other == row || other->harness || other->threads != row->threads || isnan(theirs))
+        if (other == row || other->harness || other->threads != row->threads || isnan(theirs) ||
+            strcmp(other->machine, row->machine) != 0)
             continue;
         figure_text(column, theirs, their_text, sizeof their_text);
         if (strcmp(text, their_text) == 0)
@@ -271,6 +280,44 @@ static void legend_print(const struct replay_table *table, FILE *stream)
     fprintf(stream, "\n");
 }
 
+/* Replicas are as many as threads need, so a pass may have more events in one row than in another.
+ */
+static void pass_print(const struct replay_table *table, FILE *stream, const char *trace)
+{
+    double least = INFINITY, most = 0;
+
+    for (size_t i = 0; i < table->count; i++) {
+        double events = record_number(table->rows[i].last, "trace.events") *
+                        record_number(table->rows[i].last, "replicas");
+
+        least = fmin(least, events);
+        most = fmax(most, events);
+    }
+    fprintf(stream, least < most ? "%s: %.0f to %.0f events a pass\n" : "%s: %.0f events a pass\n",
+            trace, least, most);
+}
+
+/* What a reader must not take for a measurement. */
+static void machines_print(const struct replay_table *table, FILE *stream)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct row *row = &table->rows[i];
+        size_t j = 0;
+
+        while (j < i && strcmp(table->rows[j].machine, row->machine) != 0)
+            j++;
+        if (j < i || strcmp(record_text(row->last, "machine.kind"), "virtual") != 0)
+            continue;
+        fprintf(stream,
+                "simulated on %s: %.0f CPUs on %.0f nodes, %.4g GHz, costs of %s; times are "
+                "virtual\n",
+                row->machine, record_number(row->last, "machine.cpus"),
+                record_number(row->last, "machine.nodes"),
+                record_number(row->last, "machine.hz") * 1e-9,
+                record_text(row->last, "machine.costs"));
+    }
+}
+
 void replay_table_print(const struct replay_table *table, FILE *stream, const char *trace)
 {
     int width = 9;
@@ -282,9 +329,9 @@ void replay_table_print(const struct replay_table *table, FILE *stream, const ch
 
         width = length > width ? length : width;
     }
-    fprintf(stream, "%s: %.0f events a pass\n\n", trace,
-            record_number(table->rows[0].last, "trace.events") *
-                record_number(table->rows[0].last, "replicas"));
+    pass_print(table, stream, trace);
+    machines_print(table, stream);
+    fprintf(stream, "\n");
     fprintf(stream, "%-*s %5s %4s", width, "allocator", "size", "thr");
     for (unsigned column = 0; column < COLUMNS; column++) {
         if (is_shown(table, column))

@@ -27,6 +27,7 @@ struct row {
     char *allocator;      /* and what else tells it from other rows of the design */
     double magazine_size; /* NAN: none asked for */
     unsigned threads;
+    char *machine; /* its name */
     bool harness;
     double *figures[COLUMNS]; /* of each repetition; NAN: not measured */
     size_t runs;

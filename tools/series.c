@@ -57,6 +57,9 @@ static bool point_of(const json_t *record, struct point *point)
         .replicas = isnan(replicas) ? 1 : (unsigned)replicas,
         .lock = strdup(record_text(record, "lock")),
         .binding = strdup(record_text(record, "machine.binding")),
+        .machine = strdup(strcmp(record_text(record, "machine.kind"), "virtual") == 0
+                              ? record_text(record, "machine.name")
+                              : ""),
         .tunables = tunables_of(record),
         .digest = strdup(record_text(record, "trace.digest")),
         .harness =
@@ -64,8 +67,8 @@ static bool point_of(const json_t *record, struct point *point)
         .second = strcmp(record_text(record, "arm"), "b") == 0,
         .peak_page_bytes = -1,
     };
-    return point->trace && point->allocator && point->lock && point->binding && point->tunables &&
-           point->digest;
+    return point->trace && point->allocator && point->lock && point->binding && point->machine &&
+           point->tunables && point->digest;
 }
 
 static void point_cleanup(struct point *point)
@@ -77,6 +80,7 @@ static void point_cleanup(struct point *point)
     free(point->allocator);
     free(point->lock);
     free(point->binding);
+    free(point->machine);
     free(point->digest);
     free(point->tunables);
     free(point->settings);
@@ -92,7 +96,7 @@ static bool same_combination(const struct point *a, const struct point *b)
            a->replicas == b->replicas && strcmp(a->trace, b->trace) == 0 &&
            strcmp(a->digest, b->digest) == 0 && strcmp(a->allocator, b->allocator) == 0 &&
            strcmp(a->lock, b->lock) == 0 && strcmp(a->binding, b->binding) == 0 &&
-           strcmp(a->tunables, b->tunables) == 0;
+           strcmp(a->machine, b->machine) == 0 && strcmp(a->tunables, b->tunables) == 0;
 }
 
 static struct point *point_find(struct series *series, const json_t *record)
@@ -204,11 +208,17 @@ static int points_label(struct series *series)
     return 0;
 }
 
+bool point_is_simulated(const struct point *point)
+{
+    return *point->machine;
+}
+
 bool points_same_load(const struct point *a, const struct point *b)
 {
     bool content = *a->digest && *b->digest;
 
     return a->threads == b->threads && a->replicas == b->replicas &&
+           strcmp(a->machine, b->machine) == 0 &&
            strcmp(content ? a->digest : a->trace, content ? b->digest : b->trace) == 0;
 }
 
@@ -256,6 +266,35 @@ static int point_summarise(struct point *point)
 }
 
 /* ---- reading ---- */
+
+/* "simulated on A, B", where some was. */
+static int machines_note(struct series *series)
+{
+    char *text = NULL;
+    size_t size = 0, machines = 0;
+    FILE *stream = open_memstream(&text, &size);
+
+    if (!stream)
+        return -ENOMEM;
+    for (size_t i = 0; i < series->count; i++) {
+        const struct point *point = &series->points[i];
+        size_t j = 0;
+
+        while (j < i && strcmp(series->points[j].machine, point->machine) != 0)
+            j++;
+        if (j == i && point_is_simulated(point))
+            fprintf(stream, "%s%s", machines++ ? ", " : "simulated on ", point->machine);
+    }
+    if (fclose(stream) != 0)
+        return -ENOMEM;
+    if (machines) {
+        free(series->machine);
+        series->machine = text;
+    } else {
+        free(text);
+    }
+    return 0;
+}
 
 static int machine_note(struct series *series, const json_t *record)
 {
@@ -322,6 +361,8 @@ static int compare_points(const void *a, const void *b)
     int order = strcmp(x->trace, y->trace);
 
     if (order == 0)
+        order = strcmp(x->machine, y->machine);
+    if (order == 0)
         order = strcmp(x->label, y->label);
     if (order == 0)
         order = (x->magazine_size > y->magazine_size) - (x->magazine_size < y->magazine_size);
@@ -375,7 +416,7 @@ int series_read(const char *folder, unsigned with, struct series *series, struct
         code = error_set(error, ENOMEM, "no memory for the runs of %s", folder);
     if (code == 0 && series->count == 0)
         code = error_set(error, ENODATA, "%s: no valid run in it", folder);
-    if (code == 0 && points_label(series) != 0)
+    if (code == 0 && (points_label(series) != 0 || machines_note(series) != 0))
         code = error_set(error, ENOMEM, "no memory for the runs of %s", folder);
     for (size_t i = 0; code == 0 && i < series->count; i++) {
         disturbed_leave_out(series, &series->points[i]);

@@ -20,6 +20,7 @@ struct point {
     uint64_t magazine_size; /* 0: the design has none, or none was asked for */
     unsigned threads, replicas;
     char *lock, *binding;
+    char *machine;  /* that was simulated; "": none, it was this one */
     char *digest;   /* of the trace; "" in old records */
     char *tunables; /* all of them, a line each: "resize=on\n" */
     char *settings; /* those that differ between points of the design, "resize=on,color=off"; "" */
@@ -34,13 +35,13 @@ struct point {
 };
 
 struct series {
-    struct point *points; /* by trace, label, magazine size, threads, arm */
+    struct point *points; /* by trace, machine, label, magazine size, threads, arm */
     size_t count;
     unsigned with;          /* as it was read */
     size_t invalid, failed; /* runs so marked, left out; the invalid ones are in when asked for */
     size_t disturbed; /* valid runs that something ran beside, left out when others are there */
     size_t disturbed_only; /* points that have no others, and so keep them */
-    char *machine;         /* "CPU model, topology" of the first record */
+    char *machine;         /* "CPU model, topology" of the first record; "simulated on A, B" */
 };
 
 /* Runs that are left out unless they are asked for. */
@@ -56,7 +57,8 @@ int series_read(const char *folder, unsigned with, struct series *series, struct
 void series_left_out_print(const struct series *series, const char *folder, FILE *stream);
 void series_cleanup(struct series *series);
 
-/* Are both measured on the same trace (by content, where that is known), threads and replicas? */
+/* Are both of the same trace (by content, where that is known), machine, threads and replicas? */
+bool point_is_simulated(const struct point *point); /* so its figures are exact, the model's */
 bool points_same_load(const struct point *a, const struct point *b);
 /* The point that a second arm repeats; NULL: it has no valid run. */
 const struct point *point_first_arm(const struct series *series, const struct point *second);

@@ -3,7 +3,7 @@
 #include "tools/sweep_file.h"
 
 #include "sim/error.h"
-#include "tools/replay_options.h"
+#include "tools/list_option.h"
 #include "traces/outfile.h"
 
 #include <errno.h>
@@ -20,33 +20,34 @@ static int compare_names(const char *a, const char *b)
     return order ? order : (length_a > length_b) - (length_a < length_b);
 }
 
-/* By insertion, which keeps the order of several options of one name. */
-static json_t *options_sorted(const struct replay_options *options)
+/* By insertion, which keeps the order of several options of one name. -ENOMEM. */
+static int options_insert(json_t *sorted, const struct word_list *given)
 {
-    json_t *sorted = json_array();
-
-    for (size_t i = 0; sorted && i < options->given.count; i++) {
-        const char *word = options->given.words[i];
+    for (size_t i = 0; i < given->count; i++) {
+        const char *word = given->words[i];
         size_t at = json_array_size(sorted);
 
         while (at > 0 && compare_names(json_string_value(json_array_get(sorted, at - 1)), word) > 0)
             at--;
-        if (json_array_insert_new(sorted, at, json_string(word)) != 0) {
-            json_decref(sorted);
-            sorted = NULL;
-        }
+        if (json_array_insert_new(sorted, at, json_string(word)) != 0)
+            return -ENOMEM;
     }
-    return sorted;
+    return 0;
 }
 
-json_t *sweep_description(const struct replay_options *options, json_t *digests,
-                          const struct sweep_request *request, json_t *environment)
+json_t *sweep_description(const struct word_list *options, const struct word_list *machines,
+                          json_t *digests, uint64_t seed, const struct sweep_request *request,
+                          json_t *environment)
 {
-    json_t *description =
-        json_pack("{s:s, s:o, s:O, s:I, s:b}", "schema", SWEEP_SCHEMA, "options",
-                  options_sorted(options), "traces", digests, "seed",
-                  (json_int_t)options->run.replay.seed, "compare_itself", request->compare_itself);
+    json_t *sorted = json_array(), *description;
 
+    if (!sorted || options_insert(sorted, options) != 0 || options_insert(sorted, machines) != 0) {
+        json_decref(sorted);
+        return NULL;
+    }
+    description =
+        json_pack("{s:s, s:o, s:O, s:I, s:b}", "schema", SWEEP_SCHEMA, "options", sorted, "traces",
+                  digests, "seed", (json_int_t)seed, "compare_itself", request->compare_itself);
     if (!description)
         return NULL;
     if (request->until)

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 struct error;
-struct replay_options;
+struct word_list;
 
 #define SWEEP_FILE_NAME "sweep.json"
 #define SWEEP_SCHEMA    "slablab.sweep/2"
@@ -28,10 +28,11 @@ struct sweep_request {
  * {schema, options[], traces{path: digest}, repeats or until, seed, compare_itself, shard,
  * environment}. Options are as given, in order of their names, so that the order in which they were
  * typed does not matter (but does among several of one name). `digests` is {path: digest}. A new
- * reference; NULL: no memory.
+ * reference; NULL: no memory. `machines` are the options that choose simulated ones.
  */
-json_t *sweep_description(const struct replay_options *options, json_t *digests,
-                          const struct sweep_request *request, json_t *environment);
+json_t *sweep_description(const struct word_list *options, const struct word_list *machines,
+                          json_t *digests, uint64_t seed, const struct sweep_request *request,
+                          json_t *environment);
 
 /* Writes `folder`/sweep.json. */
 int sweep_file_write(const char *folder, const json_t *description, struct error *error);

@@ -5,6 +5,7 @@
 #include "allocators/allocator.h"
 #include "sim/error.h"
 #include "sim/result.h"
+#include "tools/machine_options.h"
 #include "tools/series.h"
 
 #include <errno.h>
@@ -36,6 +37,8 @@ static char *name_of(const struct combination *combination)
     else
         fprintf(stream, " replicas=%llu", (unsigned long long)cell->replicas);
     fprintf(stream, " lock=%s bind=%s", lock_kind_name(cell->lock), cell->bind->text);
+    if (cell->machine)
+        fprintf(stream, " machine=%s", cell->machine->name);
     if (combination->arm)
         fprintf(stream, " arm=%c", combination->arm);
     return fclose(stream) == 0 ? text : NULL;

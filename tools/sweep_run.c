@@ -7,6 +7,7 @@
 #include "tools/child.h"
 #include "tools/command.h"
 #include "tools/environment.h"
+#include "tools/machine_options.h"
 #include "tools/replay_options.h"
 #include "tools/runs_file.h"
 #include "tools/sweep_plan.h"
@@ -34,8 +35,9 @@ static double seconds_since(const struct timespec *then)
 /* Options that the sweep spells out for each run itself. */
 static bool option_is_cells(const char *given)
 {
-    static const char *const names[] = {"--allocators=", "--threads=", "--magazine-size=", "--set=",
-                                        "--lock=",       "--bind=",    "--replicas="};
+    static const char *const names[] = {
+        "--allocators=", "--threads=", "--magazine-size=", "--set=",
+        "--lock=",       "--bind=",    "--replicas=",      "--machine="};
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strncmp(given, names[i], strlen(names[i])) == 0)
@@ -66,22 +68,43 @@ static int cell_words(const struct cell *cell, struct word_list *words)
         return code;
     if (cell->replicas == REPLICAS_AUTO)
         return word_list_add(words, "--replicas=auto");
-    if (cell->replicas == 1) /* what it is when it is not given, which some orders insist on */
-        return 0;
     return word_list_add(words, "--replicas=%llu", (unsigned long long)cell->replicas);
 }
 
-/* slablab replay <options as given> --allocators=A --threads=T ... --json=- -- TRACE */
+static int given_words(const struct word_list *given, struct word_list *words)
+{
+    int code = 0;
+
+    for (size_t i = 0; code == 0 && i < given->count; i++) {
+        if (!option_is_cells(given->words[i]))
+            code = word_list_add(words, "%s", given->words[i]);
+    }
+    return code;
+}
+
+/* A machine that has a name is the cell's; others are as they were given. */
+static int machine_words(const struct sweep_runner *runner, const struct cell *cell,
+                         struct word_list *words)
+{
+    int code = given_words(&runner->machines->given, words);
+
+    if (code == 0 && runner->machines->names.count)
+        code = word_list_add(words, "--machine=%s", cell->machine->name);
+    return code;
+}
+
+/* slablab replay|sim <options as given> --allocators=A --threads=T ... --json=- -- TRACE */
 static int run_command(const struct sweep_runner *runner, const struct run *run, bool kept,
                        struct word_list *words)
 {
     const struct replay_options *options = runner->options;
-    int code = word_list_add(words, "slablab") ?: word_list_add(words, "replay");
+    int code = word_list_add(words, "slablab")
+                   ?: word_list_add(words, runner->machines ? "sim" : "replay");
 
-    for (size_t i = 0; code == 0 && i < options->given.count; i++) {
-        if (!option_is_cells(options->given.words[i]))
-            code = word_list_add(words, "%s", options->given.words[i]);
-    }
+    if (code == 0)
+        code = given_words(&options->given, words);
+    if (code == 0 && runner->machines)
+        code = machine_words(runner, run->combination->cell, words);
     if (code == 0)
         code = cell_words(run->combination->cell, words);
     if (code == 0 && kept && record_options_of(&options->recording, options->run.replay.cold))
@@ -152,9 +175,11 @@ static json_t *run_record(const struct sweep_runner *runner, struct run *run,
                            combination->cell->allocator, "trace", combination->trace, "status",
                            result->status, "stderr", text_json(result->messages));
     } else {
-        mark_disturbed(record, others_share);
         json_object_set_new(record, "repeat", json_integer(run->repeat));
-        json_object_set(record, "environment", (json_t *)runner->environment);
+        if (!runner->machines) {
+            mark_disturbed(record, others_share);
+            json_object_set(record, "environment", (json_t *)runner->environment);
+        }
     }
     if (combination->arm)
         json_object_set_new(record, "arm", json_stringn(&combination->arm, 1));
@@ -278,6 +303,8 @@ int sweep_run_all(struct sweep_runner *runner, struct sweep_plan *plan, struct e
 {
     int code = 0;
 
+    if (runner->machines) /* others begin to count where they have warmed up */
+        clock_gettime(CLOCK_MONOTONIC, &runner->begun);
     runner->left = runner->finished + sweep_plan_missing(plan);
     for (size_t i = 0; code == 0 && i < plan->nr_runs; i++) {
         if (plan->runs[i].done)

@@ -8,11 +8,13 @@
 #include <time.h>
 
 struct error;
+struct machine_options;
 struct replay_options;
 struct sweep_plan;
 
 struct sweep_runner {
     const struct replay_options *options;
+    const struct machine_options *machines; /* NULL: the runs are native */
     const char *folder;
     int file;                  /* of the results; see runs_file.h */
     const json_t *environment; /* goes into each record */

@@ -5,6 +5,7 @@
 #include "tools/series.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static void series_print(const struct series *series)
 {
@@ -12,14 +13,20 @@ static void series_print(const struct series *series)
            "M events/s", "(min to max)", "peak KiB");
     for (size_t i = 0; i < series->count; i++) {
         const struct point *point = &series->points[i];
+        const char *before = i ? point[-1].machine : "";
         char size[24] = "-", memory[32] = "-", spread[48], name[128];
 
+        if (strcmp(point->machine, before) != 0)
+            printf("simulated on %s, times are virtual:\n", point->machine);
         if (point->magazine_size)
             snprintf(size, sizeof size, "%llu", (unsigned long long)point->magazine_size);
         if (point->peak_page_bytes >= 0)
             snprintf(memory, sizeof memory, "%.0f", point->peak_page_bytes / 1024);
-        snprintf(spread, sizeof spread, "(%.2f to %.2f)", point->throughput.minimum * 1e-6,
-                 point->throughput.maximum * 1e-6);
+        if (point_is_simulated(point))
+            snprintf(spread, sizeof spread, "(exact)");
+        else
+            snprintf(spread, sizeof spread, "(%.2f to %.2f)", point->throughput.minimum * 1e-6,
+                     point->throughput.maximum * 1e-6);
         snprintf(name, sizeof name, "%s%s", point->label, point->second ? " (again)" : "");
         printf("%-28s %-22s %8s %7u %10.2f %21s %10s\n", point->trace, name, size, point->threads,
                point->throughput.median * 1e-6, spread, memory);
