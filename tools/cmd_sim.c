@@ -1,19 +1,48 @@
 /* SPDX-License-Identifier: MIT */
 /* slablab sim: a trace against allocators, on virtual CPUs. */
+#include "tools/calibrate.h"
 #include "tools/command.h"
 #include "tools/replay_session.h"
 
+struct arguments {
+    struct session_arguments session;
+    bool calibrate;
+    const char *output;
+};
+
+enum key { KEY_OUTPUT = 'o', KEY_CALIBRATE = 0x400 };
+
+static const struct argp_option option_table[] = {
+    {"calibrate", KEY_CALIBRATE, NULL, 0,
+     "find the --compute and --operation that make one virtual CPU as fast as one of this host, "
+     "over all designs named, and say how far each is off before and after",
+     2},
+    {"output", KEY_OUTPUT, "FILE", 0, "with --calibrate: the machine's table with what was found",
+     2},
+    {0}};
+
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
-    struct session_arguments *arguments = state->input;
+    struct arguments *arguments = state->input;
 
-    (void)text;
-    if (key != ARGP_KEY_INIT)
-        return ARGP_ERR_UNKNOWN;
-    state->child_inputs[0] = &arguments->machines;
-    state->child_inputs[1] = &arguments->options;
-    state->child_inputs[2] = arguments;
-    return 0;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->session.machines;
+        state->child_inputs[1] = &arguments->session.options;
+        state->child_inputs[2] = &arguments->session;
+        return 0;
+    case KEY_CALIBRATE:
+        arguments->calibrate = true;
+        return 0;
+    case KEY_OUTPUT:
+        arguments->output = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (arguments->output && !arguments->calibrate)
+            argp_error(state, "--output is for --calibrate");
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
 }
 
 static const struct argp_child children[] = {{&machine_options_argp, 0, "The machine:", 0},
@@ -22,7 +51,7 @@ static const struct argp_child children[] = {{&machine_options_argp, 0, "The mac
                                              {0}};
 
 static const struct argp argp = {
-    NULL,
+    option_table,
     parse_option,
     "TRACE",
     "Runs the events of TRACE (- is standard input) against allocators on a machine that need not "
@@ -34,7 +63,8 @@ static const struct argp argp = {
     "  slablab sim hackbench.slt --machine opteron-6172x4 -a magazine,slabifier -t 1..48\n"
     "  slablab sim hackbench.slt --machine epyc-7742x2 -a magazine --magazine-size 2..62 -t 64\n"
     "  slablab sim find.slt --topology 'package:4 l3:2 core:8 pu:1' --costs xeon-e7-8867lx8\n"
-    "  slablab measure-machine -o mine.machine && slablab sim gcc.slt --costs mine.machine\n\n"
+    "  slablab measure-machine -o mine.machine && slablab sim gcc.slt --costs mine.machine\n"
+    "  slablab sim gcc.slt --costs mine.machine --calibrate --touch none -o calibrated.machine\n\n"
     "Unless --replicas says otherwise there are as many copies of the trace as the CPUs need. "
     "sim/VALIDATION.md says how far the figures can be trusted, and what the model leaves out.",
     children,
@@ -43,13 +73,16 @@ static const struct argp argp = {
 
 int cmd_sim(int argc, char **argv)
 {
-    struct session_arguments arguments = {0};
+    struct arguments arguments = {0};
+    struct session_arguments *session = &arguments.session;
 
-    machine_options_init(&arguments.machines);
-    replay_options_init(&arguments.options);
-    arguments.options.replicas.automatic = true;
-    arguments.options.run.replay.loops = 1;
-    arguments.simulated = true;
+    machine_options_init(&session->machines);
+    replay_options_init(&session->options);
+    session->options.replicas.automatic = true;
+    session->options.run.replay.loops = 1;
+    session->simulated = true;
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-    return session_run(&arguments, argc, argv, "sim");
+    if (arguments.calibrate)
+        return calibrate_run(session, arguments.output);
+    return session_run(session, argc, argv, "sim");
 }
