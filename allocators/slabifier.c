@@ -35,8 +35,8 @@
  *      a trip      a change of active slab: to another, or to none
  *
  * Which of the two a free into an active slab is (its own, or another CPU's, which is none of its
- * layer) is looked at only while somebody observes: the free itself has no use for that line. Nothing
- * ever rests above the slabs: what is free in an active one is free in a slab.
+ * layer) is looked at only while somebody observes: the free itself has no use for that line.
+ * Nothing ever rests above the slabs: what is free in an active one is free in a slab.
  *
  * Deviations:
  * - an object's size is rounded up to its alignment too: the slab begins at its first byte;

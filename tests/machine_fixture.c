@@ -2,8 +2,8 @@
 /* Machine and arena for tests. The one file of the allocators' tests that knows how they start. */
 #include "tests/machine_fixture.h"
 
-#include "sim/error.h"
 #include "sim/driver.h"
+#include "sim/error.h"
 #include "sim/page.h"
 
 #include <stdio.h>

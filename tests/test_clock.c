@@ -2,8 +2,8 @@
 /* The native machine's clock: its choice, its rate, and what tells whether it can be believed. */
 #include "sim/clock.h"
 
-#include "sim/error.h"
 #include "sim/driver.h"
+#include "sim/error.h"
 #include "tests/machine_fixture.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The native machine: posts, deferred work, work for whoever is free, grace periods, waiting. */
-#include "sim/error.h"
 #include "sim/driver.h"
+#include "sim/error.h"
 #include "tests/machine_fixture.h"
 
 #include <setjmp.h>
