@@ -129,7 +129,7 @@ $(BUILD)/tests/recorded/program: tests/recorded/program.c Makefile
 	@mkdir -p $(@D)
 	$(call quiet,LINK,$@)$(CC) $(recorder_cflags) -fno-builtin -o $@ $< -ldl
 
-$(BUILD)/tests/recorded/plugin.so: tests/recorded/plugin.c Makefile
+$(BUILD)/tests/recorded/%.so: tests/recorded/%.c Makefile
 	@mkdir -p $(@D)
 	$(call quiet,LINK,$@)$(CC) $(recorder_cflags) -fno-builtin -fvisibility=default -shared -o $@ $<
 
@@ -169,7 +169,7 @@ FORCE:
 .SECONDARY: # objects are kept, those of tests too
 
 .PHONY: tests
-tests: all $(tests) $(BUILD)/tests/recorded/program $(BUILD)/tests/recorded/plugin.so
+tests: all $(tests) $(BUILD)/tests/recorded/program $(BUILD)/tests/recorded/plugin.so $(BUILD)/tests/recorded/bump.so
 
 # ---- packages ----
 # Installs what is missing on Debian and Ubuntu; elsewhere says what is wanted.
@@ -244,7 +244,7 @@ install: all
 
 .PHONY: format
 format:
-	clang-format -i $(wildcard */*.c */*.h)
+	clang-format -i $(wildcard */*.c */*.h */*/*.c */*/*.h)
 
 .PHONY: clean
 clean:

@@ -110,8 +110,8 @@ static RARE bool real_find(void)
 
 static inline bool real_known(void)
 {
-    return __builtin_expect(
-               atomic_load_explicit(&real.state, memory_order_acquire) == REAL_KNOWN, 1) ||
+    return __builtin_expect(atomic_load_explicit(&real.state, memory_order_acquire) == REAL_KNOWN,
+                            1) ||
            real_find();
 }
 

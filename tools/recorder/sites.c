@@ -13,8 +13,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define SITES_PAGES  4096u /* in the table of pages that were seen; two that share a place take turns */
-#define SITES_COPIES 512   /* an end to taking turns, and to programs that make code as they go */
+#define SITES_PAGES                                                                                \
+    4096u /* in the table of pages that were seen; two that share a place take turns */
+#define SITES_COPIES 512 /* an end to taking turns, and to programs that make code as they go */
 
 bool sites_wanted;
 
