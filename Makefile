@@ -10,6 +10,7 @@ VERSION := 0.1.0
 prefix  ?= /usr/local
 bindir  ?= $(prefix)/bin
 datadir ?= $(prefix)/share
+libdir  ?= $(prefix)/lib
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -70,7 +71,7 @@ virtual_scenes := $(foreach scene,conformance magazine bufctl spl x15 x15_slab h
                   slabifier_rare general,$(BUILD)/tests/virtual/test_$(scene))
 
 .PHONY: all
-all: $(BUILD)/slablab
+all: $(BUILD)/slablab $(BUILD)/slablab-malloc.so
 
 $(BUILD)/slablab: $(tool_objects) $(room_objects) $(VIRTUAL)/machine.o
 	$(call quiet,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(all_libs)
@@ -149,6 +150,26 @@ $(VIRTUAL)/flags: FORCE
 	@mkdir -p $(VIRTUAL)
 	@echo '$(CC) $(virtual_cflags) $(watched_cflags)' | cmp -s - $@ || echo '$(CC) $(virtual_cflags) $(watched_cflags)' > $@
 
+# ---- the library that `record malloc` has loaded into other programs ----
+# Without sanitizers, coverage or the libraries of ours: it may call nothing that allocates or that a program may not have.
+recorder_cflags := -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -pthread -I. -O2 -g -fPIC -fvisibility=hidden -fno-builtin-malloc
+
+$(BUILD)/slablab-malloc.so: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/recorder/*.c))
+	$(call quiet,LINK,$@)$(CC) -shared -pthread -Wl,-z,defs -o $@ $^ -ldl
+
+$(BUILD)/tools/recorder/%.o: tools/recorder/%.c Makefile
+	@mkdir -p $(@D)
+	$(call quiet,CC,$<)$(CC) $(recorder_cflags) -MMD -MP -c -o $@ $<
+
+# What tests record: built as plainly, and every call of malloc is made.
+$(BUILD)/tests/recorded/program: tests/recorded/program.c Makefile
+	@mkdir -p $(@D)
+	$(call quiet,LINK,$@)$(CC) $(recorder_cflags) -fno-builtin -o $@ $< -ldl
+
+$(BUILD)/tests/recorded/%.so: tests/recorded/%.c Makefile
+	@mkdir -p $(@D)
+	$(call quiet,LINK,$@)$(CC) $(recorder_cflags) -fno-builtin -fvisibility=default -shared -o $@ $<
+
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,CC,$<)$(CC) $(all_cflags) $(if $(filter tests/%,$<),$(cmocka_cflags)) -MMD -MP -c -o $@ $<
@@ -164,9 +185,11 @@ $(BUILD)/version.h: FORCE
 	   echo '#define SLABLAB_COMMIT "'"$$(git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)"'"'; \
 	   echo '#define SLABLAB_BUILD "$(CFG), '"$$($(CC) --version 2>/dev/null | head -n 1)"'"'; \
 	   echo '#define SLABLAB_COMPILER "'"$$($(CC) --version 2>/dev/null | head -n 1)"'"'; \
+	   echo '#define SLABLAB_LIBDIR "$(libdir)/slablab"'; \
 	   echo '#define SLABLAB_DATADIR "$(datadir)/slablab"'; } > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
-$(BUILD)/sim/result.o $(BUILD)/sim/result_virtual.o $(BUILD)/tools/main.o $(BUILD)/traces/import.o $(BUILD)/traces/generate.o $(BUILD)/tools/cmd_plot.o $(BUILD)/tools/cmd_measure_machine.o: | $(BUILD)/version.h
+$(BUILD)/sim/result.o $(BUILD)/sim/result_virtual.o $(BUILD)/tools/main.o $(BUILD)/traces/import.o $(BUILD)/traces/generate.o $(BUILD)/tools/cmd_plot.o \
+$(BUILD)/tools/cmd_measure_machine.o $(BUILD)/traces/malloc_record.o $(BUILD)/tools/malloc_run.o: | $(BUILD)/version.h
 
 # The virtual machine's machines, each a text that is compiled in: see sim/MACHINES.md.
 $(BUILD)/machines.inc: FORCE
@@ -184,7 +207,8 @@ FORCE:
 .SECONDARY: # objects are kept, those of tests too
 
 .PHONY: tests
-tests: $(BUILD)/slablab $(tests) $(virtual_tests) $(virtual_scenes)
+tests: all $(tests) $(virtual_tests) $(virtual_scenes) $(BUILD)/tests/recorded/program $(BUILD)/tests/recorded/plugin.so \
+       $(BUILD)/tests/recorded/bump.so
 
 # ---- packages ----
 # Installs what is missing on Debian and Ubuntu; elsewhere says what is wanted.
@@ -250,15 +274,16 @@ bench-run: $(BUILD)/slablab
 
 # ---- the rest ----
 .PHONY: install
-install: $(BUILD)/slablab
-	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(datadir)/slablab/plots $(DESTDIR)$(datadir)/slablab/samples
+install: all
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/slablab $(DESTDIR)$(datadir)/slablab/plots $(DESTDIR)$(datadir)/slablab/samples
 	install -m 755 $(BUILD)/slablab $(DESTDIR)$(bindir)/slablab
+	install -m 755 $(BUILD)/slablab-malloc.so $(DESTDIR)$(libdir)/slablab/slablab-malloc.so
 	install -m 644 tools/plots/* $(DESTDIR)$(datadir)/slablab/plots
 	install -m 644 traces/samples/* $(DESTDIR)$(datadir)/slablab/samples
 
 .PHONY: format
 format:
-	clang-format -i $(wildcard */*.c */*.h)
+	clang-format -i $(wildcard */*.c */*.h */*/*.c */*/*.h)
 
 .PHONY: clean
 clean:
