@@ -493,9 +493,9 @@ static void what_is_no_recording_is_refused(void **state)
     assert_int_equal(import_trace("/nowhere", output, &(struct import_options){0}, &report, &error),
                      -ENOENT);
     write_input(KMALLOC("[000] 1.0: ", "0x1000", "8"));
-    assert_int_equal(
-        import_trace(input, output, &(struct import_options){.format = "mtrace"}, &report, &error),
-        -EINVAL);
+    assert_int_equal(import_trace(input, output, &(struct import_options){.format = "valgrind"},
+                                  &report, &error),
+                     -EINVAL);
     assert_non_null(strstr(error.text, "perf-script"));
     assert_int_equal(import_trace(input, folder, &(struct import_options){0}, &report, &error),
                      -EISDIR);

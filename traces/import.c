@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct import_format *const import_formats[] = {&import_perf_script};
+static const struct import_format *const import_formats[] = {
+    &import_perf_script, &import_ftrace,   &import_android,
+    &import_mtrace,      &import_logalloc, &import_rep,
+};
 
 enum { IMPORT_FORMATS = sizeof import_formats / sizeof *import_formats };
 
@@ -70,7 +73,7 @@ static int import_detect(struct import_source *source, const struct import_forma
     return error_set(error, EINVAL,
                      "%s:1: no recording that is known here; expected lines such as "
                      "\"comm 42 [000] 12.345678: kmem:kmalloc: ... ptr=0x... bytes_req=...\" "
-                     "(perf script)",
+                     "(perf script); `slablab list importers` has the other formats",
                      source->name);
 }
 

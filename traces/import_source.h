@@ -31,7 +31,12 @@ struct import_format {
     int (*read)(struct import_source *source, struct join *join, struct error *error);
 };
 
+extern const struct import_format import_android;
+extern const struct import_format import_ftrace;
+extern const struct import_format import_logalloc;
+extern const struct import_format import_mtrace;
 extern const struct import_format import_perf_script;
+extern const struct import_format import_rep;
 
 int import_source_open(struct import_source *source, const char *path,
                        const struct import_options *options, struct error *error);

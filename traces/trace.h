@@ -36,7 +36,8 @@ enum trace_origin {
 
 enum trace_type_flags {
     TRACE_NO_WAIT = 1 << 0, /* may not sleep (GFP_ATOMIC, GFP_NOWAIT) */
-    TRACE_ZERO = 1 << 1     /* zeroed memory was asked for */
+    TRACE_ZERO = 1 << 1,    /* zeroed memory was asked for */
+    TRACE_MOVED = 1 << 2 /* of a realloc: takes over the contents of the object freed beside it */
 };
 
 struct trace_type {
