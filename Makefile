@@ -133,7 +133,7 @@ virtual_shared       := $(filter-out $(virtual_watched) $(virtual_plain) sim/nat
 virtual_test_objects := $(virtual_shared:%.c=$(BUILD)/%.o) $(BUILD)/tests/virtual/fixture.o \
                         $(filter-out %/machine_fixture_native.o %/toy.o,$(support_objects))
 
-$(VIRTUAL)/open.o: $(VIRTUAL)/machine.o
+$(VIRTUAL)/open.o: $(VIRTUAL)/machine.o Makefile
 	$(call quiet,LINK,$@)$(OBJCOPY) --wildcard --localize-symbol='__tsan_*' --localize-symbol='scene_*' $<.all $@
 
 $(virtual_tests): %: %.o
