@@ -30,6 +30,10 @@ struct explore_switch {
     uint8_t op;        /* enum cost_op */
 };
 
+/* A schedule that takes so long to compute (they take less than a millisecond) has no end:
+ * SIGVTALRM ends the process. */
+#define EXPLORE_SECONDS 2
+
 #define EXPLORE_SWITCHES 64 /* the last ones are kept */
 
 /* Written by who explores, read by who watches; zeroed at first. */
