@@ -167,13 +167,13 @@ static int run_pct(const struct explore_config *config, const struct explore_sce
 static int run_exhaustively(const struct explore_config *config,
                             const struct explore_scenario *scenario, struct error *error)
 {
-    uint64_t number = 0, end = config->replay ? config->replay + 1 : config->schedules;
+    uint64_t number = 0;
     int code = 0;
 
     explorer.decisions = calloc(EXPLORE_DECISIONS + 1, sizeof *explorer.decisions);
     if (!explorer.decisions)
         return error_set(error, ENOMEM, "no memory for decisions");
-    while (number < end && code == 0 && !explorer.progress->exhausted) {
+    while (number < config->schedules && code == 0 && !explorer.progress->exhausted) {
         code = schedule_run(config, scenario, number++, error);
         explorer.progress->done++;
         explorer.progress->all_steps += explorer.steps;

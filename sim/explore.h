@@ -55,9 +55,8 @@ struct explore_config {
     enum explore_scheduler scheduler;
     unsigned depth;       /* of PCT: 1 + points of change */
     unsigned preemptions; /* of an exhaustive search: at most */
-    uint64_t seed;        /* schedules have seeds seed, seed + 1, ... */
+    uint64_t seed;        /* schedules have seeds seed, seed + 1, ...; exhaustive ones 0, 1, ... */
     uint64_t schedules;   /* at most */
-    uint64_t replay;      /* exhaustive: run on to this schedule's number */
 };
 
 /* The scenarios there are, NULL after the last. */

@@ -44,6 +44,7 @@ struct arguments {
     const char *json;
     struct explore_config config;
     bool replays;
+    uint64_t replay; /* that schedule */
 };
 
 static const struct argp_option option_table[] = {
@@ -136,7 +137,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         config->seed = number_parse(state, "seed", text, 0, UINT64_MAX / 2);
         return 0;
     case KEY_REPLAY:
-        config->replay = number_parse(state, "replay-schedule", text, 0, UINT64_MAX / 2);
+        arguments->replay = number_parse(state, "replay-schedule", text, 0, UINT64_MAX / 2);
         arguments->replays = true;
         return 0;
     case KEY_SET:
@@ -369,8 +370,11 @@ int cmd_explore(int argc, char **argv)
     int code;
 
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-    if (arguments.replays && arguments.config.scheduler != EXPLORE_EXHAUSTIVE) {
-        arguments.config.seed = arguments.config.replay;
+    /* An exhaustive search comes to a schedule by way of those before it. */
+    if (arguments.replays && arguments.config.scheduler == EXPLORE_EXHAUSTIVE) {
+        arguments.config.schedules = arguments.replay + 1;
+    } else if (arguments.replays) {
+        arguments.config.seed = arguments.replay;
         arguments.config.schedules = 1;
     }
     code = defaults(&arguments, &error);
