@@ -119,14 +119,14 @@ mutants     := $(patsubst tests/mutants/%.mutant,$(BUILD)/mutants/%,$(wildcard t
 mutants_few := $(addprefix $(BUILD)/mutants/,slab-free-unlocked depot-trylock-unchecked slabifier-no-grace \
                spl-count-unlocked helenos-brutal-unlocked x15-drain-unlocked range-free-too-early)
 $(BUILD)/mutants/%: tests/mutants/%.mutant tests/mutants/apply $(watched_objects) $(plain_objects) $(tool_objects) $(room_objects)
-	@mkdir -p $@.d
+	@mkdir -p $@.parts
 	$(call quiet,MUTANT,$*)file=$$(sed -n 's/^file: //p' $<); \
-	tests/mutants/apply $< > $@.d/$$(basename $$file) && \
-	$(CC) $(virtual_cflags) $(watched_cflags) -I$$(dirname $$file) -c -o $@.d/mutant.o $@.d/$$(basename $$file) && \
-	$(call link_watched,$@.d/watched.o,$@.d/mutant.o \
+	tests/mutants/apply $< > $@.parts/$$(basename $$file) && \
+	$(CC) $(virtual_cflags) $(watched_cflags) -I$$(dirname $$file) -c -o $@.parts/mutant.o $@.parts/$$(basename $$file) && \
+	$(call link_watched,$@.parts/watched.o,$@.parts/mutant.o \
 	    $$(printf '%s\n' $(watched_objects) | grep -vxF $(VIRTUAL)/$${file%.c}.o)) && \
-	$(call link_machine,$@.d/machine.o,$@.d/watched.o $(plain_objects)) && \
-	$(CC) $(all_ldflags) -o $@ $(tool_objects) $(room_objects) $@.d/machine.o $(all_libs) && rm $@.d/*.o $@.d/*.all
+	$(call link_machine,$@.parts/machine.o,$@.parts/watched.o $(plain_objects)) && \
+	$(CC) $(all_ldflags) -o $@ $(tool_objects) $(room_objects) $@.parts/machine.o $(all_libs) && rm -r $@.parts
 
 # For tests of the machine itself: its names can be seen, but for the sanitizer's, in place of the native machine's.
 virtual_shared       := $(filter-out $(virtual_watched) $(virtual_plain) sim/native% sim/clock.c,$(room_sources))
@@ -207,8 +207,8 @@ FORCE:
 .SECONDARY: # objects are kept, those of tests too
 
 .PHONY: tests
-tests: all $(tests) $(virtual_tests) $(virtual_scenes) $(BUILD)/tests/recorded/program $(BUILD)/tests/recorded/plugin.so \
-       $(BUILD)/tests/recorded/bump.so
+tests: all $(tests) $(virtual_tests) $(virtual_scenes) $(mutants_few) $(BUILD)/tests/recorded/program \
+       $(BUILD)/tests/recorded/plugin.so $(BUILD)/tests/recorded/bump.so
 
 # ---- packages ----
 # Installs what is missing on Debian and Ubuntu; elsewhere says what is wanted.
@@ -234,18 +234,28 @@ check: deps-check
 check-run: tests
 	@tests/run $(BUILD) $(tests) $(virtual_tests) $(virtual_scenes)
 
-# The suite again under the sanitizers, valgrind, clang and in release: about half an hour.
+# The suite again under the sanitizers, valgrind, clang and in release, and schedules explored: about an
+# hour.
 .PHONY: check-all
 check-all: deps-check
 	@tools/install-packages --if-missing clang valgrind libclang-rt-14-dev
-	@$(MAKE) --no-print-directory CFG=debug check-run
-	@SLABLAB_OTHER=build/debug/slablab $(MAKE) --no-print-directory CFG=release check-run
+	@$(MAKE) --no-print-directory CFG=debug mutants check-run
+	@SLABLAB_OTHER=build/debug/slablab $(MAKE) --no-print-directory CFG=release check-run explore-run
 	@$(MAKE) --no-print-directory CFG=debug CC=clang check-run
 	@$(MAKE) --no-print-directory CFG=asan check-run
 	@$(MAKE) --no-print-directory CFG=tsan check-run
 	@$(MAKE) --no-print-directory CFG=debug TEST_WRAPPER='valgrind -q --error-exitcode=99 --leak-check=full --suppressions=tests/valgrind.supp' check-run
 
 export TEST_WRAPPER
+
+# Every planted bug, for test_explore_mutants to find; without it there are those of a handful.
+.PHONY: mutants
+mutants: $(mutants)
+
+# 50,000 schedules of each design and scenario, a quarter of an hour on one core.
+.PHONY: explore-run
+explore-run: $(BUILD)/slablab
+	@$(BUILD)/slablab explore --schedules 50000
 
 # Line coverage of the designs: at least 90%, and which lines are not reached.
 .PHONY: coverage
@@ -294,7 +304,7 @@ help:
 	@echo 'make            build $(BUILD)/slablab'
 	@echo 'make demo       install what is missing, build, replay the samples, sweep, plot, say where'
 	@echo 'make check      install what is missing, build, run the tests (under 5 minutes)'
-	@echo 'make check-all  the tests under sanitizers, valgrind, gcc and clang (about half an hour)'
+	@echo 'make check-all  the tests under sanitizers, valgrind, gcc and clang; schedules (about an hour)'
 	@echo 'make coverage   the tests, and which lines of allocators/ they reach'
 	@echo 'make bench      speed, as ratios measured side by side (about 2 minutes)'
 	@echo 'make deps       install the packages that are missing (Debian, Ubuntu)'

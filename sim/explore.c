@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 
 /* Time is no matter here; what the machine asks of costs is only the clock's rate. */
 static const struct cost_table no_costs = {.name = "none", .hz = 1e9};
@@ -55,6 +56,17 @@ static int instance_create(const struct explore_config *config,
 }
 
 /* ---- one schedule ---- */
+
+/*
+ * A list that was made a ring is walked for ever, perhaps where no scheduler sees it. Of computing
+ * time, so that a busy machine is no finding; the signal ends the process, as a finding does.
+ */
+static void watch(long seconds)
+{
+    const struct itimerval limit = {.it_value = {.tv_sec = seconds}};
+
+    setitimer(ITIMER_VIRTUAL, &limit, NULL);
+}
 
 struct run {
     const struct explore_scenario *scenario;
@@ -105,6 +117,7 @@ static int schedule_run(const struct explore_config *config,
     struct run run = {.scenario = scenario, .scene.cache_flags = scenario->cache_flags};
     int code;
 
+    watch(EXPLORE_SECONDS);
     explore_schedule_begin(seed);
     explore_guard_reset();
     code = instance_create(config, scenario, &run.scene.instance, error);
@@ -122,6 +135,7 @@ out_machine:
     machine_stop();
 out_instance:
     allocator_destroy(run.scene.instance);
+    watch(0);
     return code;
 }
 
@@ -153,13 +167,13 @@ static int run_pct(const struct explore_config *config, const struct explore_sce
 static int run_exhaustively(const struct explore_config *config,
                             const struct explore_scenario *scenario, struct error *error)
 {
-    uint64_t number = 0, end = config->replay ? config->replay + 1 : config->schedules;
+    uint64_t number = 0;
     int code = 0;
 
     explorer.decisions = calloc(EXPLORE_DECISIONS + 1, sizeof *explorer.decisions);
     if (!explorer.decisions)
         return error_set(error, ENOMEM, "no memory for decisions");
-    while (number < end && code == 0 && !explorer.progress->exhausted) {
+    while (number < config->schedules && code == 0 && !explorer.progress->exhausted) {
         code = schedule_run(config, scenario, number++, error);
         explorer.progress->done++;
         explorer.progress->all_steps += explorer.steps;

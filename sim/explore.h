@@ -30,6 +30,10 @@ struct explore_switch {
     uint8_t op;        /* enum cost_op */
 };
 
+/* A schedule that takes so long to compute (they take less than a millisecond) has no end:
+ * SIGVTALRM ends the process. */
+#define EXPLORE_SECONDS 2
+
 #define EXPLORE_SWITCHES 64 /* the last ones are kept */
 
 /* Written by who explores, read by who watches; zeroed at first. */
@@ -51,9 +55,8 @@ struct explore_config {
     enum explore_scheduler scheduler;
     unsigned depth;       /* of PCT: 1 + points of change */
     unsigned preemptions; /* of an exhaustive search: at most */
-    uint64_t seed;        /* schedules have seeds seed, seed + 1, ... */
+    uint64_t seed;        /* schedules have seeds seed, seed + 1, ...; exhaustive ones 0, 1, ... */
     uint64_t schedules;   /* at most */
-    uint64_t replay;      /* exhaustive: run on to this schedule's number */
 };
 
 /* The scenarios there are, NULL after the last. */

@@ -119,21 +119,29 @@ static void destroy(struct scene *scene, unsigned cpu)
 
 /* ---- memory goes back ---- */
 
+static void shrink(struct scene *scene)
+{
+    for (unsigned level = 1; level <= ALLOCATOR_RECLAIM_LEVELS; level++) {
+        scene_step();
+        allocator_reclaim(scene->instance, level);
+    }
+}
+
 static void reclaim(struct scene *scene, unsigned cpu)
 {
-    void *objects[4];
+    void *objects[7];
 
     if (cpu == 0) {
-        for (unsigned level = 1; level <= ALLOCATOR_RECLAIM_LEVELS; level++) {
-            scene_step();
-            allocator_reclaim(scene->instance, level);
-        }
+        shrink(scene);
+        shrink(scene);
         return;
     }
-    alloc_some(scene, 0, 4, objects);
-    free_some(scene, 4, objects);
-    scene_give(scene, cpu, scene_alloc(scene, 0));
-    scene_free(scene, scene_take(scene, 3 - cpu));
+    for (unsigned round = 0; round < 2; round++) {
+        alloc_some(scene, 0, 7, objects);
+        scene_give(scene, 2 * round + cpu, objects[0]);
+        free_some(scene, 6, objects + 1);
+        scene_free(scene, scene_take(scene, 2 * round + 3 - cpu));
+    }
 }
 
 static void memory_limit_prepare(struct scene *scene)
@@ -179,15 +187,12 @@ static void grace(struct scene *scene, unsigned cpu)
 {
     void *objects[6];
 
-    alloc_some(scene, 0, 6, objects);
     if (cpu == 0) {
+        alloc_some(scene, 0, 6, objects);
         scene_give(scene, 0, objects[5]);
         scene_phase(scene, 1);
         free_some(scene, 6, objects);
-        for (unsigned level = 1; level <= ALLOCATOR_RECLAIM_LEVELS; level++) {
-            scene_step();
-            allocator_reclaim(scene->instance, level);
-        }
+        shrink(scene);
         scene_step();
         grace_barrier();
         return;
@@ -204,7 +209,9 @@ static void grace(struct scene *scene, unsigned cpu)
         }
     }
     rcu_read_end();
+    alloc_some(scene, 0, 6, objects);
     free_some(scene, 6, objects);
+    shrink(scene);
 }
 
 /* ---- timers ---- */

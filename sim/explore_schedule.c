@@ -24,7 +24,7 @@
 #include <string.h>
 
 /* A schedule takes some thousands of steps; one of so many goes round in circles. */
-#define STEPS_MOST 3000000
+#define STEPS_MOST 500000
 /* So much passes when nobody can run, so often: beyond each timeout and each timer there is. */
 #define IDLE_NS   ((uint64_t)1000000000)
 #define IDLE_MOST 100

@@ -44,6 +44,7 @@ struct arguments {
     const char *json;
     struct explore_config config;
     bool replays;
+    uint64_t replay; /* that schedule */
 };
 
 static const struct argp_option option_table[] = {
@@ -136,7 +137,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         config->seed = number_parse(state, "seed", text, 0, UINT64_MAX / 2);
         return 0;
     case KEY_REPLAY:
-        config->replay = number_parse(state, "replay-schedule", text, 0, UINT64_MAX / 2);
+        arguments->replay = number_parse(state, "replay-schedule", text, 0, UINT64_MAX / 2);
         arguments->replays = true;
         return 0;
     case KEY_SET:
@@ -209,21 +210,22 @@ static size_t settings_of(const struct word_list *all, const char *design,
     return count;
 }
 
-static void again_print(const struct explore_config *config, const struct explored *explored)
+static void again_print(FILE *text, const struct explore_config *config,
+                        const struct explored *explored)
 {
-    printf("  again: slablab explore -a %s --scenario %s --scheduler %s", config->allocator,
-           config->scenario, schedulers[config->scheduler]);
+    fprintf(text, "  again: slablab explore -a %s --scenario %s --scheduler %s", config->allocator,
+            config->scenario, schedulers[config->scheduler]);
     if (config->scheduler == EXPLORE_PCT)
-        printf(" --depth %u", config->depth);
+        fprintf(text, " --depth %u", config->depth);
     if (config->scheduler == EXPLORE_EXHAUSTIVE)
-        printf(" --preemptions %u", config->preemptions);
+        fprintf(text, " --preemptions %u", config->preemptions);
     for (size_t i = 0; i < config->nr_settings; i++)
-        printf(" --set %s.%s=%s", config->allocator, config->settings[i].key,
-               config->settings[i].value);
-    printf(" --replay-schedule %" PRIu64 "\n", explored->progress.seed);
+        fprintf(text, " --set %s.%s=%s", config->allocator, config->settings[i].key,
+                config->settings[i].value);
+    fprintf(text, " --replay-schedule %" PRIu64 "\n", explored->progress.seed);
 }
 
-static void switches_print(const struct explore_progress *progress, uint64_t shown)
+static void switches_print(FILE *text, const struct explore_progress *progress, uint64_t shown)
 {
     struct explore_code codes[EXPLORE_SWITCHES];
     uint64_t first;
@@ -231,14 +233,14 @@ static void switches_print(const struct explore_progress *progress, uint64_t sho
     shown = shown < EXPLORE_SWITCHES ? shown : EXPLORE_SWITCHES;
     first = progress->nr_switches > shown ? progress->nr_switches - shown : 0;
     explore_codes(progress, codes);
-    printf("  the last of %" PRIu64 " switches before it:\n", progress->nr_switches);
+    fprintf(text, "  the last of %" PRIu64 " switches before it:\n", progress->nr_switches);
     for (uint64_t i = first; i < progress->nr_switches; i++) {
         const struct explore_switch *at = &progress->switches[i % EXPLORE_SWITCHES];
 
-        printf("    step %-7" PRIu64 " CPU %u left off before ", at->step, at->from);
+        fprintf(text, "    step %-7" PRIu64 " CPU %u left off before ", at->step, at->from);
         if (at->code)
-            printf("%s of %#lx at ", operations[at->op], (unsigned long)at->address);
-        printf("%s; CPU %u went on\n", codes[i % EXPLORE_SWITCHES].text, at->to);
+            fprintf(text, "%s of %#lx at ", operations[at->op], (unsigned long)at->address);
+        fprintf(text, "%s; CPU %u went on\n", codes[i % EXPLORE_SWITCHES].text, at->to);
     }
 }
 
@@ -246,21 +248,24 @@ static void explored_print(const struct arguments *arguments, const struct explo
                            const struct explored *explored)
 {
     const struct explore_progress *progress = &explored->progress;
+    FILE *text = arguments->json && strcmp(arguments->json, "-") == 0 ? stderr : stdout;
 
     if (!explored->found) {
-        printf("%-10s %-13s %10" PRIu64 " schedules of %.0f steps, %.0f a second: nothing%s\n",
-               config->allocator, config->scenario, progress->done,
-               progress->done ? (double)progress->all_steps / (double)progress->done : 0,
-               explored->seconds > 0 ? (double)progress->done / explored->seconds : 0,
-               progress->exhausted ? " (there are no more)" : "");
-        fflush(stdout);
+        fprintf(text,
+                "%-10s %-13s %10" PRIu64 " schedules of %.0f steps, %.0f a second: nothing%s\n",
+                config->allocator, config->scenario, progress->done,
+                progress->done ? (double)progress->all_steps / (double)progress->done : 0,
+                explored->seconds > 0 ? (double)progress->done / explored->seconds : 0,
+                progress->exhausted ? " (there are no more)" : "");
+        fflush(text);
         return;
     }
-    printf("%-10s %-13s broken in schedule %" PRIu64 ", after %" PRIu64 " that were not:\n  %s\n",
-           config->allocator, config->scenario, progress->seed, progress->done, explored->what);
-    again_print(config, explored);
-    switches_print(progress, arguments->replays ? EXPLORE_SWITCHES : SWITCHES_SHOWN);
-    fflush(stdout);
+    fprintf(text,
+            "%-10s %-13s broken in schedule %" PRIu64 ", after %" PRIu64 " that were not:\n  %s\n",
+            config->allocator, config->scenario, progress->seed, progress->done, explored->what);
+    again_print(text, config, explored);
+    switches_print(text, progress, arguments->replays ? EXPLORE_SWITCHES : SWITCHES_SHOWN);
+    fflush(text);
 }
 
 static void explored_write(FILE *stream, const struct explore_config *config,
@@ -268,9 +273,10 @@ static void explored_write(FILE *stream, const struct explore_config *config,
 {
     const struct explore_progress *progress = &explored->progress;
     json_t *record = json_pack(
-        "{s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:f, s:b}", "schema", "slablab.explore/1", "allocator",
-        config->allocator, "scenario", config->scenario, "scheduler", schedulers[config->scheduler],
-        "seed", (json_int_t)config->seed, "schedules", (json_int_t)progress->done, "exhausted",
+        "{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:f, s:b}", "schema", "slablab.explore/1",
+        "allocator", config->allocator, "scenario", config->scenario, "scheduler",
+        schedulers[config->scheduler], "seed", (json_int_t)config->seed, "schedules",
+        (json_int_t)progress->done, "steps", (json_int_t)progress->all_steps, "exhausted",
         progress->exhausted, "elapsed_s", explored->seconds, "found", explored->found);
 
     if (explored->found) {
@@ -364,8 +370,11 @@ int cmd_explore(int argc, char **argv)
     int code;
 
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-    if (arguments.replays && arguments.config.scheduler != EXPLORE_EXHAUSTIVE) {
-        arguments.config.seed = arguments.config.replay;
+    /* An exhaustive search comes to a schedule by way of those before it. */
+    if (arguments.replays && arguments.config.scheduler == EXPLORE_EXHAUSTIVE) {
+        arguments.config.schedules = arguments.replay + 1;
+    } else if (arguments.replays) {
+        arguments.config.seed = arguments.replay;
         arguments.config.schedules = 1;
     }
     code = defaults(&arguments, &error);

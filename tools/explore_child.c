@@ -7,6 +7,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +47,9 @@ static void said(FILE *messages, int status, char *text, size_t size)
     while (length > 0 && text[length - 1] == '\n')
         length--;
     text[length] = '\0';
-    if (length == 0)
+    if (length == 0 && WTERMSIG(status) == SIGVTALRM)
+        snprintf(text, size, "no end after %d s of computing", EXPLORE_SECONDS);
+    else if (length == 0)
         snprintf(text, size, "%s", strsignal(WTERMSIG(status)));
 }
 
