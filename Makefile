@@ -133,8 +133,8 @@ virtual_shared       := $(filter-out $(virtual_watched) $(virtual_plain) sim/nat
 virtual_test_objects := $(virtual_shared:%.c=$(BUILD)/%.o) $(BUILD)/tests/virtual/fixture.o \
                         $(filter-out %/machine_fixture_native.o %/toy.o,$(support_objects))
 
-$(VIRTUAL)/open.o: $(VIRTUAL)/machine.o
-	$(call quiet,LINK,$@)$(OBJCOPY) --wildcard --localize-symbol='__tsan_*' $<.all $@
+$(VIRTUAL)/open.o: $(VIRTUAL)/machine.o Makefile
+	$(call quiet,LINK,$@)$(OBJCOPY) --wildcard --localize-symbol='__tsan_*' --localize-symbol='scene_*' $<.all $@
 
 $(virtual_tests): %: %.o
 $(virtual_scenes): $(BUILD)/tests/virtual/%: $(BUILD)/tests/%.o

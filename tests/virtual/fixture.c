@@ -92,8 +92,8 @@ int fixture_prepare(struct machine_config *machine, struct page_config *pages, s
     machine->virtual_machine = &config;
     machine->regions[0] =
         (struct coherence_region){arena.base, arena.bytes, arena.node_bytes, .guarded = true};
-    machine->regions[1] =
-        (struct coherence_region){records.base, records.bytes, records.node_bytes, false};
+    machine->regions[1] = (struct coherence_region){records.base, records.bytes, records.node_bytes,
+                                                    false, MEMORY_PAGE_RECORD};
     machine->nr_regions = 2;
     return code;
 }
