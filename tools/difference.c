@@ -160,11 +160,15 @@ const char *verdict_name(enum verdict verdict)
     return names[verdict];
 }
 
-/* Near 1 a third decimal says something. */
+/* Near 1 a third decimal says something, and so it does far below it. */
 static int decimals_of(double ratio)
 {
     if (ratio >= 100)
         return 0;
+    if (ratio < 0.01)
+        return 4;
+    if (ratio < 0.1)
+        return 3;
     return ratio_distance(ratio) < 0.1 ? 3 : 2;
 }
 

@@ -247,6 +247,10 @@ static void progress_show(const struct sweep_runner *runner, const struct run *r
     double left = runner->estimate_s - passed;
     char text[32], rate[32] = "";
 
+    if (runner->machines && runner->finished < 5) { /* nothing has told how long they take */
+        command_progress("[%zu/%zu] %s", runner->finished, runner->left, run->name);
+        return;
+    }
     if (runner->finished >= 5) {
         left = passed / (double)runner->finished * (double)(runner->left - runner->finished);
         snprintf(rate, sizeof rate, "%.1f runs/s, ", (double)runner->finished / passed);
