@@ -124,7 +124,7 @@ static void magazines_scale_and_the_bare_slab_layer_falls_tenfold(void **state)
         assert_between("magazines, of linear", magazine[i] / magazine[0] / cpus[i], 0.85, 1.05);
     }
     assert_between("the slab layer, 1 CPU over 16", slab[0] / slab[4], 5, 20);
-    assert_between("magazines over slabs on 16 CPUs", magazine[4] / slab[4], 100, 1000);
+    assert_between("magazines over slabs on 16 CPUs", magazine[4] / slab[4], 100, 1500);
     assert_between("magazines over slabs on 1 CPU", magazine[0] / slab[0], 1.5, 8);
 }
 
