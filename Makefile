@@ -153,7 +153,7 @@ $(VIRTUAL)/flags: FORCE
 
 # ---- the library that `record malloc` has loaded into other programs ----
 # Without sanitizers, coverage or the libraries of ours: it may call nothing that allocates or that a program may not have.
-recorder_cflags := -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -pthread -I. -O2 -g -fPIC -fvisibility=hidden -fno-builtin-malloc
+recorder_cflags := -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -pthread -I. -O2 -g -fPIC -fvisibility=hidden -fno-builtin
 
 $(BUILD)/slablab-malloc.so: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/recorder/*.c))
 	$(call quiet,LINK,$@)$(CC) -shared -pthread -Wl,-z,defs -o $@ $^ -ldl
@@ -163,13 +163,16 @@ $(BUILD)/tools/recorder/%.o: tools/recorder/%.c Makefile
 	$(call quiet,CC,$<)$(CC) $(recorder_cflags) -MMD -MP -c -o $@ $<
 
 # What tests record: built as plainly, and every call of malloc is made.
-$(BUILD)/tests/recorded/program: tests/recorded/program.c Makefile
-	@mkdir -p $(@D)
-	$(call quiet,LINK,$@)$(CC) $(recorder_cflags) -fno-builtin -o $@ $< -ldl
+recorded_programs := $(BUILD)/tests/recorded/program $(BUILD)/tests/recorded/pairs
+recorded_plugins  := $(BUILD)/tests/recorded/plugin.so $(BUILD)/tests/recorded/bump.so
 
-$(BUILD)/tests/recorded/%.so: tests/recorded/%.c Makefile
+$(recorded_programs): $(BUILD)/%: %.c Makefile
 	@mkdir -p $(@D)
-	$(call quiet,LINK,$@)$(CC) $(recorder_cflags) -fno-builtin -fvisibility=default -shared -o $@ $<
+	$(call quiet,LINK,$@)$(CC) $(recorder_cflags) -o $@ $< -ldl
+
+$(recorded_plugins): $(BUILD)/%.so: %.c Makefile
+	@mkdir -p $(@D)
+	$(call quiet,LINK,$@)$(CC) $(recorder_cflags) -fvisibility=default -shared -o $@ $<
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -208,8 +211,7 @@ FORCE:
 .SECONDARY: # objects are kept, those of tests too
 
 .PHONY: tests
-tests: all $(tests) $(virtual_tests) $(virtual_scenes) $(mutants_few) $(BUILD)/tests/recorded/program \
-       $(BUILD)/tests/recorded/plugin.so $(BUILD)/tests/recorded/bump.so
+tests: all $(tests) $(virtual_tests) $(virtual_scenes) $(mutants_few) $(recorded_programs) $(recorded_plugins)
 
 # ---- packages ----
 # Installs what is missing on Debian and Ubuntu; elsewhere says what is wanted.
@@ -271,7 +273,7 @@ demo: deps-demo
 	@$(MAKE) --no-print-directory CFG=release demo-run
 
 .PHONY: demo-run
-demo-run: $(BUILD)/slablab
+demo-run: all
 	@tools/demo $(BUILD)/slablab demo
 
 # ---- speed: ratios measured side by side in one run ----
@@ -280,7 +282,7 @@ bench: deps-demo
 	@$(MAKE) --no-print-directory CFG=release bench-run
 
 .PHONY: bench-run
-bench-run: $(BUILD)/slablab
+bench-run: all $(BUILD)/tests/recorded/pairs
 	@tools/bench $(BUILD)/slablab
 
 # ---- the rest ----

@@ -258,6 +258,8 @@ static void what_cannot_be_recorded_is_said(void **state)
     assert_true(cli_last.status == 0 || cli_last.status == 1);
     cli_run("record malloc -o @/no/folder.slt -- sort /dev/null");
     assert_status(2);
+    cli_run("record malloc -o - -- sort /dev/null");
+    assert_refused("standard output is the program's");
 }
 
 /* The folder of a recording goes with it. */

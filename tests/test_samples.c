@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The recorded kernel traces that the project ships: their counts are those that an independent
- * script found in the recordings (traces/samples/README.md), and every design replays them with
+ * The recorded traces that the project ships: the counts of the kernel's are those that an
+ * independent script found in the recordings, the program's those that its recorder gave
+ * (traces/samples/README.md), and every design replays them with
  * nothing overlapping, nothing lost and nothing overtaken, and knows where all its memory is.
  */
 #include "allocators/allocator.h"
@@ -25,6 +26,7 @@ static const struct sample {
     {"traces/samples/hackbench.slt", 196916, 197863, 14733, 202, 3008, 61217, 1859},
     {"traces/samples/find.slt", 91179, 62454, 11414, 3437, 1003, 7354, 26291},
     {"traces/samples/gcc.slt", 140351, 80653, 8100, 5137, 13012, 2020, 67573},
+    {"traces/samples/python.slt", 41307, 41281, 1179, 0, 0, 9243, 26},
 };
 #define SAMPLES (sizeof samples / sizeof samples[0])
 

@@ -177,11 +177,10 @@ static void print_text(const char *trace, const struct trace_summary *summary)
     printf("  live: %llu objects at the peak (%.1f KiB requested), %llu at the end\n",
            (unsigned long long)summary->peak_live_objects, (double)summary->peak_live_bytes / 1024,
            (unsigned long long)summary->live_at_end);
-    printf("  requested %llu bytes in all; the recorded allocator gave %llu",
-           (unsigned long long)summary->requested_bytes,
-           (unsigned long long)summary->recorded_bytes);
+    printf("  requested %llu bytes in all", (unsigned long long)summary->requested_bytes);
     if (summary->recorded_bytes)
-        printf(" (internal fragmentation %.2f%%)",
+        printf("; the recorded allocator gave %llu (internal fragmentation %.2f%%)",
+               (unsigned long long)summary->recorded_bytes,
                100 * (1 - (double)summary->requested_bytes / (double)summary->recorded_bytes));
     printf("\n\nstreams\n");
     for (size_t i = 0; i < summary->streams; i++)

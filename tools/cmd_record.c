@@ -7,6 +7,7 @@
 #include "tools/malloc_run.h"
 #include "tools/repairs.h"
 #include "traces/malloc_record.h"
+#include "traces/outfile.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -169,6 +170,20 @@ static int convert(const struct arguments *arguments, bool counter)
     return STATUS_DONE;
 }
 
+/* Before the program runs, since what it did would be lost with a trace that cannot be written. */
+static int check_output(const char *path, struct error *error)
+{
+    struct outfile file;
+    int code;
+
+    if (strcmp(path, "-") == 0)
+        return error_set(error, EINVAL, "-o -: standard output is the program's; name a file");
+    code = outfile_open(&file, path, error);
+    if (!code)
+        outfile_discard(&file);
+    return code;
+}
+
 int cmd_record(int argc, char **argv)
 {
     struct arguments arguments = {0};
@@ -177,6 +192,9 @@ int cmd_record(int argc, char **argv)
     int status;
 
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
+    status = check_output(arguments.output, &error);
+    if (status)
+        return command_failed(status, &error);
     clock_start();
     counter = strcmp(machine_clock()->name, "tsc") == 0;
     arguments.run.clock = counter ? "tsc" : "monotonic";

@@ -50,21 +50,27 @@ static int check_library(const char *path, struct error *error)
                      path);
 }
 
+/* By its whole path, since programs change theirs; within what the library keeps of it. */
 static int make_folder(struct malloc_run *run, struct error *error)
 {
     const char *parent = getenv("TMPDIR");
+    char whole[PATH_MAX];
+    int code = 0;
 
     if (!parent || !*parent)
         parent = P_tmpdir;
-    if (snprintf(run->folder, sizeof run->folder, "%s/slablab-record-XXXXXX", parent) >=
-            PATH_MAX / 2 ||
-        !mkdtemp(run->folder)) {
-        run->folder[0] = '\0';
-        return error_set(error, errno ? errno : ENAMETOOLONG,
-                         "%s: cannot make a folder there: %s (TMPDIR says where)", parent,
-                         strerror(errno ? errno : ENAMETOOLONG));
-    }
-    return 0;
+    if (!realpath(parent, whole))
+        code = errno;
+    else if (snprintf(run->folder, sizeof run->folder, "%s/slablab-record-XXXXXX", whole) >=
+             PATH_MAX / 2)
+        code = ENAMETOOLONG;
+    else if (!mkdtemp(run->folder))
+        code = errno;
+    if (!code)
+        return 0;
+    run->folder[0] = '\0';
+    return error_set(error, code, "%s: cannot make a folder there: %s (TMPDIR says where)", parent,
+                     strerror(code));
 }
 
 /* In the child. Libraries that were to be loaded before still are, after ours. */

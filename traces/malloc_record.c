@@ -347,7 +347,9 @@ int malloc_record_convert(const char *folder, const char *output,
                           const struct malloc_record_options *options,
                           struct malloc_record_report *report, struct error *error)
 {
-    const struct import_options joining = {.unmatched = IMPORT_PRELOAD,
+    /* Never seen is only what a forked child inherited: what its address held later tells nothing.
+     */
+    const struct import_options joining = {.unmatched = IMPORT_DROP,
                                            .call_sites = options->call_sites};
     struct error reason = {""};
     struct malloc_conversion conversion = {

@@ -6,7 +6,6 @@
  */
 #include "tools/recorder/stream.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdatomic.h>
@@ -59,12 +58,15 @@ void sites_see(const void *site)
 {
     uintptr_t page = (uintptr_t)site >> 12;
     _Atomic uintptr_t *place = &sites.pages[page % SITES_PAGES];
-    int kept = errno;
 
     if (atomic_load_explicit(place, memory_order_relaxed) == page)
         return;
     atomic_store_explicit(place, page, memory_order_relaxed);
-    if (atomic_fetch_add(&sites.copies, 1) < SITES_COPIES)
+    if (atomic_fetch_add(&sites.copies, 1) < SITES_COPIES) {
+        struct quiet quiet;
+
+        quiet_begin(&quiet);
         sites_copy();
-    errno = kept;
+        quiet_end(&quiet);
+    }
 }

@@ -15,8 +15,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -258,29 +256,25 @@ static bool stream_at_end(const struct malloc_raw_record *cursor)
 /* A chunk with room under the cursor; false: there is none, and recording ends here. */
 static __attribute__((noinline, cold)) bool stream_next(void)
 {
-    sigset_t all, before;
-    int kept = errno, code = 0;
+    struct quiet quiet;
+    int code = 0;
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
+    quiet_begin(&quiet);
     if (stream_at_end(stream.cursor)) /* else a handler was faster */
         code = stream.records ? stream_resume() : stream_advance();
     stream.records = 0;
     if (code)
         atomic_store(stream_state, STREAM_OFF);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    errno = kept;
+    quiet_end(&quiet);
     return !code;
 }
 
 /* Gives the mapping back, and remembers where in its chunk it was. */
 static __attribute__((noinline, cold)) void stream_leave(void)
 {
-    sigset_t all, before;
-    int kept = errno;
+    struct quiet quiet;
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
+    quiet_begin(&quiet);
     if (stream.chunk) {
         bool full = stream_at_end(stream.cursor);
 
@@ -289,8 +283,7 @@ static __attribute__((noinline, cold)) void stream_leave(void)
         stream_unmap();
         stream.cursor = NULL;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    errno = kept;
+    quiet_end(&quiet);
 }
 
 /*

@@ -8,6 +8,9 @@
 
 #include "traces/malloc_raw.h"
 
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <time.h>
 #if defined(__x86_64__)
@@ -50,6 +53,33 @@ static inline bool stream_recording(void)
     if (__builtin_expect(*stream_state == STREAM_NEW, 0))
         stream_start();
     return *stream_state == STREAM_RECORDING;
+}
+
+/*
+ * Around what calls the system: no handler comes in between, the thread is not cancelled in a call
+ * that is no place for it (open and write are), and errno stays what it was.
+ */
+struct quiet {
+    sigset_t signals;
+    int cancel;
+    int error;
+};
+
+static inline void quiet_begin(struct quiet *quiet)
+{
+    sigset_t all;
+
+    quiet->error = errno;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &quiet->signals);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &quiet->cancel);
+}
+
+static inline void quiet_end(const struct quiet *quiet)
+{
+    pthread_setcancelstate(quiet->cancel, NULL);
+    pthread_sigmask(SIG_SETMASK, &quiet->signals, NULL);
+    errno = quiet->error;
 }
 
 /* sites.c: sees to it that the maps tell the module of this return address. */
