@@ -128,7 +128,7 @@ $(BUILD)/version.h: FORCE
 	   echo '#define SLABLAB_BUILD "$(CFG), '"$$($(CC) --version 2>/dev/null | head -n 1)"'"'; \
 	   echo '#define SLABLAB_DATADIR "$(datadir)/slablab"'; } > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
-$(BUILD)/sim/result.o $(BUILD)/tools/main.o $(BUILD)/traces/import.o $(BUILD)/traces/generate.o $(BUILD)/tools/cmd_plot.o $(BUILD)/tools/cmd_measure_machine.o: | $(BUILD)/version.h
+$(BUILD)/sim/result.o $(BUILD)/tools/main.o $(BUILD)/traces/import.o $(BUILD)/traces/copy.o $(BUILD)/traces/generate.o $(BUILD)/tools/cmd_plot.o $(BUILD)/tools/cmd_measure_machine.o: | $(BUILD)/version.h
 
 # The virtual machine's machines, each a text that is compiled in: see sim/MACHINES.md.
 $(BUILD)/machines.inc: FORCE

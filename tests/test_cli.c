@@ -19,9 +19,9 @@
 
 static void help_and_version_are_there(void **state)
 {
-    static const char *const commands[] = {"list",    "import", "info",  "check",
-                                           "replay",  "sim",    "sweep", "plot",
-                                           "compare", "report", "gen",   "measure-machine"};
+    static const char *const commands[] = {
+        "list",    "import", "info", "check",           "replay", "sim", "sweep", "plot",
+        "compare", "report", "gen",  "measure-machine", "dump",   "cut", "merge", "anonymise"};
 
     (void)state;
     cli_run("--help");

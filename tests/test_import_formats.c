@@ -69,7 +69,7 @@ static int forget(void **state)
 static const struct imported *import_file(const char *path)
 {
     struct import_report report;
-    struct trace_reader *reader;
+    struct trace_reader *reader = NULL;
     struct error error = {""};
     ssize_t got;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* slablab measure-machine: this host as a table of costs. */
 #include "sim/clock.h"
-#include "sim/error.h"
 #include "sim/driver.h"
+#include "sim/error.h"
 #include "sim/topology.h"
 #include "tools/command.h"
 #include "tools/environment.h"
