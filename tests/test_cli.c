@@ -19,9 +19,10 @@
 
 static void help_and_version_are_there(void **state)
 {
-    static const char *const commands[] = {"list", "import",          "info",  "check",   "replay",
-                                           "sim",  "sweep",           "plot",  "compare", "report",
-                                           "gen",  "measure-machine", "record"};
+    static const char *const commands[] = {
+        "list",   "import", "info",    "check",  "replay",    "sim",
+        "sweep",  "plot",   "compare", "report", "gen",       "measure-machine",
+        "record", "dump",   "cut",     "merge",  "anonymise", "explore"};
 
     (void)state;
     cli_run("--help");

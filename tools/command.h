@@ -18,14 +18,18 @@ struct command {
     int (*run)(int argc, char **argv);
 };
 
+int cmd_anonymise(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
+int cmd_cut(int argc, char **argv);
+int cmd_dump(int argc, char **argv);
 int cmd_explore(int argc, char **argv);
 int cmd_gen(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_measure_machine(int argc, char **argv);
+int cmd_merge(int argc, char **argv);
 int cmd_plot(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_replay(int argc, char **argv);

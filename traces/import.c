@@ -12,8 +12,8 @@
 #include <string.h>
 
 static const struct import_format *const import_formats[] = {
-    &import_perf_script, &import_ftrace,   &import_android,
-    &import_mtrace,      &import_logalloc, &import_rep,
+    &import_perf_script, &import_ftrace, &import_android, &import_mtrace,
+    &import_logalloc,    &import_rep,    &import_dump,
 };
 
 enum { IMPORT_FORMATS = sizeof import_formats / sizeof *import_formats };
@@ -79,7 +79,7 @@ static int import_detect(struct import_source *source, const struct import_forma
 
 /* No clock, no host, no path: the same input gives the same trace. */
 static char *import_provenance(const struct import_source *source,
-                               const struct import_format *format, const struct join *join)
+                               const struct import_format *format, uint64_t events)
 {
     const char *slash = strrchr(source->name, '/');
     const struct import_options *options = source->options;
@@ -93,7 +93,7 @@ static char *import_provenance(const struct import_source *source,
     json = json_pack("{s:s, s:s, s:s, s:{s:o, s:s, s:I, s:I}, s:{s:s, s:b}}", "importer",
                      "slablab import", "version", SLABLAB_VERSION, "format", format->importer.name,
                      "input", "name", name, "xxh3_128", digest, "bytes", (json_int_t)source->bytes,
-                     "events", (json_int_t)join_count(join), "options", "unmatched",
+                     "events", (json_int_t)events, "options", "unmatched",
                      options->unmatched == IMPORT_PRELOAD ? "preload" : "drop", "call_sites",
                      options->call_sites);
     text = json ? json_dumps(json, JSON_COMPACT) : NULL;
@@ -105,7 +105,7 @@ static int import_write(const struct import_source *source, const struct import_
                         struct join *join, const char *output, struct import_report *report,
                         struct error *error)
 {
-    char *provenance = import_provenance(source, format, join);
+    char *provenance = import_provenance(source, format, join_count(join));
     struct trace_writer *writer;
     int code;
 
@@ -117,6 +117,30 @@ static int import_write(const struct import_source *source, const struct import_
         return code;
     code = join_finish(join, writer, &report->repairs, error);
     report->events = trace_written(writer);
+    if (!code)
+        return trace_commit(writer, error);
+    trace_discard(writer);
+    return code;
+}
+
+/* A recording that is written as it is read. */
+static int import_convert(struct import_source *source, const struct import_format *format,
+                          const char *output, struct import_report *report, struct error *error)
+{
+    struct trace_writer *writer;
+    bool has_provenance = false;
+    int code = trace_create(output, "{}", &writer, error);
+
+    if (code)
+        return code;
+    code = format->convert(source, writer, report, &has_provenance, error);
+    report->events = trace_written(writer);
+    if (!code && !has_provenance) {
+        char *provenance = import_provenance(source, format, report->events);
+
+        code = provenance ? trace_set_provenance(writer, provenance) : -ENOMEM;
+        free(provenance);
+    }
     if (!code)
         return trace_commit(writer, error);
     trace_discard(writer);
@@ -139,12 +163,15 @@ int import_trace(const char *input, const char *output, const struct import_opti
     if (code)
         return code;
     code = import_detect(&source, &format, &reason);
-    if (!code)
+    if (!code && format->convert) {
+        code = import_convert(&source, format, output, report, &reason);
+    } else if (!code) {
         code = join_create(&join, options);
-    if (!code)
-        code = format->read(&source, join, &reason);
-    if (!code)
-        code = import_write(&source, format, join, output, report, &reason);
+        if (!code)
+            code = format->read(&source, join, &reason);
+        if (!code)
+            code = import_write(&source, format, join, output, report, &reason);
+    }
     if (!code) {
         report->format = format->importer.name;
         report->input_bytes = source.bytes;

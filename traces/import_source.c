@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { IMPORT_BUFFER = 1 << 20, IMPORT_PIECE = 1 << 18 }; /* bytes; a line fits the buffer */
+enum { IMPORT_BUFFER = 1 << 23, IMPORT_PIECE = 1 << 18 }; /* bytes; a line fits the buffer */
 
 static int import_source_broken(const struct import_source *source, struct error *error)
 {

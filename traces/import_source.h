@@ -28,10 +28,15 @@ struct import_format {
     struct importer importer;
     /* Whether the input that starts so is of this format. */
     bool (*detect)(const char *start, size_t length);
+    /* One of them. Reads a recording that names addresses ... */
     int (*read)(struct import_source *source, struct join *join, struct error *error);
+    /* ... or one that names objects and says what was mended. Whether it says where it is from. */
+    int (*convert)(struct import_source *source, struct trace_writer *writer,
+                   struct import_report *report, bool *provenance, struct error *error);
 };
 
 extern const struct import_format import_android;
+extern const struct import_format import_dump;
 extern const struct import_format import_ftrace;
 extern const struct import_format import_logalloc;
 extern const struct import_format import_mtrace;

@@ -36,6 +36,7 @@ struct trace_reader {
     uint32_t nr_kinds;      /* allocated */
 
     uint64_t events, frees; /* read so far */
+    uint64_t block_start;   /* events before the block being read */
     bool preload_over;
     bool done;
     int failed; /* what an earlier trace_read returned; nothing is read after that */
@@ -171,6 +172,7 @@ static int slt_read_events(struct trace_reader *reader, struct error *error)
     if (wrong)
         goto damaged;
     reader->here.time_ns = source->time_ns;
+    reader->block_start = source->first_event;
     return 0;
 damaged:
     columns->count = 0;
@@ -421,6 +423,17 @@ const char *const *trace_call_sites(const struct trace_reader *reader, size_t *c
 {
     *count = reader->tables.nr_call_sites;
     return (const char *const *)reader->tables.call_sites;
+}
+
+const struct trace_definition *trace_definitions(const struct trace_reader *reader, size_t *count)
+{
+    *count = reader->tables.nr_definitions;
+    return reader->tables.definitions;
+}
+
+uint64_t trace_block_start(const struct trace_reader *reader)
+{
+    return reader->block_start;
 }
 
 const struct trace_repairs *trace_get_repairs(const struct trace_reader *reader)

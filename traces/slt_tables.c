@@ -155,22 +155,55 @@ static const char *slt_take_provenance(struct slt_tables *tables, struct cursor 
     return NULL;
 }
 
+/* A definition's record, and its place among all of them. */
+static const char *slt_take_definition(struct slt_tables *tables, uint8_t tag, struct cursor *body)
+{
+    struct trace_definition *defined;
+    const char *wrong;
+    size_t count;
+
+    if (slt_grow(&tables->definitions, tables->nr_definitions, &tables->room_definitions,
+                 sizeof *defined))
+        return no_memory;
+    defined = &tables->definitions[tables->nr_definitions];
+    switch ((enum slt_record)tag) {
+    case SLT_RECORD_STREAM:
+        wrong = slt_take_stream(tables, body);
+        defined->kind = TRACE_DEFINES_STREAM;
+        count = tables->nr_streams;
+        break;
+    case SLT_RECORD_CACHE:
+        wrong = slt_take_cache(tables, body);
+        defined->kind = TRACE_DEFINES_CACHE;
+        count = tables->nr_caches;
+        break;
+    case SLT_RECORD_TYPE:
+        wrong = slt_take_type(tables, body);
+        defined->kind = TRACE_DEFINES_TYPE;
+        count = tables->nr_types;
+        break;
+    default:
+        wrong = slt_take_call_site(tables, body);
+        defined->kind = TRACE_DEFINES_CALL_SITE;
+        count = tables->nr_call_sites;
+    }
+    if (wrong || body->failed)
+        return wrong;
+    defined->index = (uint32_t)count - 1;
+    tables->nr_definitions++;
+    return NULL;
+}
+
 static const char *slt_take_record(struct slt_tables *tables, uint8_t tag, struct cursor *body)
 {
     const char *wrong = NULL;
 
     switch ((enum slt_record)tag) {
     case SLT_RECORD_STREAM:
-        wrong = slt_take_stream(tables, body);
-        break;
     case SLT_RECORD_CACHE:
-        wrong = slt_take_cache(tables, body);
-        break;
     case SLT_RECORD_TYPE:
-        wrong = slt_take_type(tables, body);
-        break;
     case SLT_RECORD_CALL_SITE:
-        wrong = slt_take_call_site(tables, body);
+        wrong = slt_take_definition(tables, tag, body);
         break;
     case SLT_RECORD_REPAIRS:
         slt_take_counts(body, &tables->repairs);
@@ -217,6 +250,7 @@ void slt_tables_cleanup(struct slt_tables *tables)
         free((char *)tables->caches[i].name);
     for (size_t i = 0; i < tables->nr_call_sites; i++)
         free(tables->call_sites[i]);
+    free(tables->definitions);
     free(tables->streams);
     free(tables->caches);
     free(tables->types);

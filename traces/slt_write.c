@@ -306,6 +306,25 @@ int trace_write(struct trace_writer *writer, const struct trace_event *event, st
     return 0;
 }
 
+int trace_end_block(struct trace_writer *writer)
+{
+    return writer->last.batch > 1 ? -EINVAL : slt_flush_events(writer);
+}
+
+int trace_set_provenance(struct trace_writer *writer, const char *provenance)
+{
+    char *copy;
+
+    if (strlen(provenance) > SLT_MAX_PROVENANCE)
+        return -EINVAL;
+    copy = strdup(provenance);
+    if (!copy)
+        return -ENOMEM;
+    free(writer->provenance);
+    writer->provenance = copy;
+    return 0;
+}
+
 uint64_t trace_written(const struct trace_writer *writer)
 {
     return writer->events;

@@ -126,6 +126,23 @@ const struct trace_type *trace_types(const struct trace_reader *reader, size_t *
 /* Entry 0 is "": not recorded. */
 const char *const *trace_call_sites(const struct trace_reader *reader, size_t *count);
 
+/* What was defined so far, in the order of the file: each kind has its own indices. */
+enum trace_definition_kind {
+    TRACE_DEFINES_STREAM,
+    TRACE_DEFINES_CACHE,
+    TRACE_DEFINES_TYPE,
+    TRACE_DEFINES_CALL_SITE
+};
+struct trace_definition {
+    uint8_t kind; /* enum trace_definition_kind */
+    uint32_t index;
+};
+const struct trace_definition *trace_definitions(const struct trace_reader *reader, size_t *count);
+
+/* The first event of the block that the events read last are of; a read gives those of one block.
+ */
+uint64_t trace_block_start(const struct trace_reader *reader);
+
 /* After the last event: repairs, per-cache repairs, and the digest of the content. */
 const struct trace_repairs *trace_get_repairs(const struct trace_reader *reader);
 /* Same, of one cache; the last index + 1 is untyped; NULL beyond. */
@@ -165,6 +182,15 @@ int64_t trace_add_call_site(struct trace_writer *writer, const char *name);
  * renumbers); `type` of a free is ignored. -EINVAL when the event breaks a rule of the format.
  */
 int trace_write(struct trace_writer *writer, const struct trace_event *event, struct error *error);
+
+/*
+ * What comes now is in another block than what was written. The writer ends blocks by itself; this
+ * is for a copy that is to have the same digest as the original.
+ */
+int trace_end_block(struct trace_writer *writer);
+
+/* In place of that of trace_create, for what is known only at the end; before commit. */
+int trace_set_provenance(struct trace_writer *writer, const char *provenance);
 
 /* Events written so far. */
 uint64_t trace_written(const struct trace_writer *writer);

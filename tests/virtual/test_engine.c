@@ -263,7 +263,7 @@ static void a_run_begins_when_the_one_before_has_ended(void **state)
         assert_int_equal(machine_run(run_for, &cycles, &report, &error), 0);
         assert_true(report.simulated && report.bound);
         assert_int_equal(report.run_ns, 3 * cycles); /* at 1 GHz */
-        for (unsigned cpu = 0; cpu < 3; cpu++) /* they have waited for each other */
+        for (unsigned cpu = 0; cpu < 3; cpu++)       /* they have waited for each other */
             assert_int_equal(virtual_machine.cpus[cpu].clock, 3 * cycles * i);
         assert_null(account_self);
     }
@@ -369,8 +369,9 @@ static void cross_locks(void *unused)
 /* The third, which has finished, waits for both. */
 static void a_deadlock_is_told(void **state)
 {
-    static const char *const words[] = {"no CPU can run", "CPU 0 at", "waiting for an MCS lock",
-                                        "holds 1 locks", "waiting for all others", NULL};
+    static const char *const words[] = {"no CPU can run",          "CPU 0 at",
+                                        "waiting for an MCS lock", "holds 1 locks",
+                                        "waiting for all others",  NULL};
 
     (void)state;
     assert_aborts(cross_locks, NULL, words);
@@ -414,7 +415,8 @@ static void a_forbidden_access_is_told(void **state)
 {
     static const char *const of_page[] = {"CPU 0 wrote 0x", "which is in a page that nobody holds",
                                           "addr2line -fie", "test_engine", NULL};
-    static const char *const of_object[] = {"CPU 0 read 0x", "an object's that is its user's", NULL};
+    static const char *const of_object[] = {"CPU 0 read 0x", "an object's that is its user's",
+                                            NULL};
 
     (void)state;
     assert_aborts(touch_page_that_nobody_holds, NULL, of_page);

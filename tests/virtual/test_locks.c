@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Locks of virtual CPUs: they exclude, hand over in the order and for the price of what they are. */
+/* Locks of virtual CPUs: they exclude, hand over in the order and for the price of what they are.
+ */
 #include "sim/page.h"
 #include "sim/random.h"
 #include "sim/virtual_internal.h"
@@ -212,7 +213,8 @@ static void a_ticket_lock_is_handed_over_by_the_line_it_spins_on(void **state)
 {
     (void)state;
     two_come(LOCK_TICKET, MEMORY + HIT, HELD_UNTIL + 3 * TRANSFER);
-    assert_int_equal(account_of(1)->times->wait.max, HELD_UNTIL + 3 * TRANSFER - 2000 - 2 * TRANSFER);
+    assert_int_equal(account_of(1)->times->wait.max,
+                     HELD_UNTIL + 3 * TRANSFER - 2000 - 2 * TRANSFER);
     assert_int_equal(left_at[0], HELD_UNTIL + 2 * TRANSFER);
     all_gone(2);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Virtual CPUs that wait: meeting, posts, deferred work, work for whoever is free, grace periods. */
+/* Virtual CPUs that wait: meeting, posts, deferred work, work for whoever is free, grace periods.
+ */
 #include "sim/page.h"
 #include "sim/random.h"
 #include "sim/virtual_internal.h"
