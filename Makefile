@@ -135,7 +135,7 @@ virtual_test_objects := $(virtual_shared:%.c=$(BUILD)/%.o) $(BUILD)/tests/virtua
                         $(filter-out %/machine_fixture_native.o %/toy.o,$(support_objects))
 
 $(VIRTUAL)/open.o: $(VIRTUAL)/machine.o Makefile
-	$(call quiet,LINK,$@)$(OBJCOPY) --wildcard --localize-symbol='__tsan_*' --localize-symbol='scene_*' $<.all $@
+	$(call quiet,LINK,$@)$(OBJCOPY) --wildcard --localize-symbol='__tsan_*' $<.all $@
 
 $(virtual_tests): %: %.o
 $(virtual_scenes): $(BUILD)/tests/virtual/%: $(BUILD)/tests/%.o

@@ -89,14 +89,14 @@ static int scenario_run(struct run *run, struct error *error)
     if (code)
         return code;
     for (unsigned i = 0; i < SCENE_CACHES && scenario->sizes[i]; i++)
-        scene_cache_create(&run->scene, i, scenario->sizes[i]);
+        explore_cache_create(&run->scene, i, scenario->sizes[i]);
     if (scenario->prepare)
         scenario->prepare(&run->scene);
     for (unsigned i = 0; i < machine_nr_cpus; i++)
         virtual_machine.cpus[i].clock = explorer.now;
     code = machine_run(worker, run, &report, error);
     if (code == 0)
-        scene_end(&run->scene);
+        explore_end(&run->scene);
     return code;
 }
 

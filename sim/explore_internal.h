@@ -79,7 +79,7 @@ bool explore_page_held(uintptr_t address);
 #define SCENE_SLOTS  32
 #define SCENE_CACHES 3
 
-struct scene_object {
+struct explore_object {
     void *address;
     size_t size;
     uint64_t stamp;
@@ -93,34 +93,34 @@ struct scene {
     size_t sizes[SCENE_CACHES];
     unsigned cache_flags;
     bool may_fail; /* allocations, for want of memory */
-    struct scene_object live[SCENE_LIVE];
+    struct explore_object live[SCENE_LIVE];
     void *slots[SCENE_SLOTS]; /* objects handed from CPU to CPU */
     unsigned phase;           /* that some CPU has come to */
     uint64_t stamps;
 };
 
-void scene_cache_create(struct scene *scene, unsigned cache, size_t size);
-void scene_cache_destroy(struct scene *scene, unsigned cache);
+void explore_cache_create(struct scene *scene, unsigned cache, size_t size);
+void explore_cache_destroy(struct scene *scene, unsigned cache);
 
 /* NULL only where allocations may fail. */
-void *scene_alloc(struct scene *scene, unsigned cache);
-void scene_free(struct scene *scene, void *object);
+void *explore_alloc(struct scene *scene, unsigned cache);
+void explore_free(struct scene *scene, void *object);
 /* Has nobody begun to free it? */
-bool scene_lives(struct scene *scene, const void *object);
-unsigned scene_alloc_bulk(struct scene *scene, unsigned cache, unsigned n, void **objects);
-void scene_free_bulk(struct scene *scene, unsigned n, void *const *objects);
+bool explore_lives(struct scene *scene, const void *object);
+unsigned explore_alloc_bulk(struct scene *scene, unsigned cache, unsigned n, void **objects);
+void explore_free_bulk(struct scene *scene, unsigned n, void *const *objects);
 
 /* Between operations: what others posted runs, and others may go first. */
-void scene_step(void);
-void scene_give(struct scene *scene, unsigned slot, void *object);
-void *scene_take(struct scene *scene, unsigned slot); /* waits for it */
-void scene_phase(struct scene *scene, unsigned phase);
-void scene_wait_phase(struct scene *scene, unsigned phase); /* until somebody has come to it */
+void explore_step(void);
+void explore_give(struct scene *scene, unsigned slot, void *object);
+void *explore_take(struct scene *scene, unsigned slot); /* waits for it */
+void explore_phase(struct scene *scene, unsigned phase);
+void explore_wait_phase(struct scene *scene, unsigned phase); /* until somebody has come to it */
 /* For the machine's timers. */
-void scene_time_passes(uint64_t ns);
+void explore_time_passes(uint64_t ns);
 
 /* After all workers have returned: books balance with what is live, and without. */
-void scene_end(struct scene *scene);
+void explore_end(struct scene *scene);
 
 /* ---- explore_scenarios.c ---- */
 

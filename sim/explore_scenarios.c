@@ -20,13 +20,13 @@
 static void alloc_some(struct scene *scene, unsigned cache, unsigned n, void **objects)
 {
     for (unsigned i = 0; i < n; i++)
-        objects[i] = scene_alloc(scene, cache);
+        objects[i] = explore_alloc(scene, cache);
 }
 
 static void free_some(struct scene *scene, unsigned n, void *const *objects)
 {
     for (unsigned i = 0; i < n; i++)
-        scene_free(scene, objects[i]);
+        explore_free(scene, objects[i]);
 }
 
 /* ---- each for itself, on one cache ---- */
@@ -61,9 +61,9 @@ static void remote_free(struct scene *scene, unsigned cpu)
 
     for (unsigned i = 0; i < 6; i++) {
         if (cpu == 0)
-            scene_give(scene, i, scene_alloc(scene, 0));
+            explore_give(scene, i, explore_alloc(scene, 0));
         else
-            scene_free(scene, scene_take(scene, i));
+            explore_free(scene, explore_take(scene, i));
     }
     alloc_some(scene, 0, 3, objects);
     free_some(scene, 3, objects);
@@ -73,7 +73,7 @@ static void remote_free(struct scene *scene, unsigned cpu)
 static void shared_slab_prepare(struct scene *scene)
 {
     for (unsigned i = 0; i < 9; i++)
-        scene_give(scene, i, scene_alloc(scene, 0));
+        explore_give(scene, i, explore_alloc(scene, 0));
 }
 
 static void shared_slab(struct scene *scene, unsigned cpu)
@@ -81,21 +81,21 @@ static void shared_slab(struct scene *scene, unsigned cpu)
     void *object;
 
     for (unsigned i = cpu; i < 9; i += 3)
-        scene_free(scene, scene_take(scene, i));
-    object = scene_alloc(scene, 0);
-    scene_free(scene, object);
+        explore_free(scene, explore_take(scene, i));
+    object = explore_alloc(scene, 0);
+    explore_free(scene, object);
 }
 
 static void bulk(struct scene *scene, unsigned cpu)
 {
     void *objects[6];
 
-    scene_alloc_bulk(scene, 0, 6, objects);
+    explore_alloc_bulk(scene, 0, 6, objects);
     for (unsigned i = 0; i < 6; i++)
-        scene_give(scene, 6 * cpu + i, objects[i]);
+        explore_give(scene, 6 * cpu + i, objects[i]);
     for (unsigned i = 0; i < 6; i++)
-        objects[i] = scene_take(scene, 6 * (1 - cpu) + i);
-    scene_free_bulk(scene, 6, objects);
+        objects[i] = explore_take(scene, 6 * (1 - cpu) + i);
+    explore_free_bulk(scene, 6, objects);
 }
 
 /* ---- caches come and go ---- */
@@ -108,13 +108,13 @@ static void destroy(struct scene *scene, unsigned cpu)
         own_objects(scene, cpu);
         return;
     }
-    scene_step();
-    scene_cache_create(scene, 1 + cpu, SMALL);
+    explore_step();
+    explore_cache_create(scene, 1 + cpu, SMALL);
     alloc_some(scene, 1 + cpu, 3, objects);
-    objects[3] = scene_alloc(scene, 0);
+    objects[3] = explore_alloc(scene, 0);
     free_some(scene, 4, objects);
-    scene_step();
-    scene_cache_destroy(scene, 1 + cpu);
+    explore_step();
+    explore_cache_destroy(scene, 1 + cpu);
 }
 
 /* ---- memory goes back ---- */
@@ -122,7 +122,7 @@ static void destroy(struct scene *scene, unsigned cpu)
 static void shrink(struct scene *scene)
 {
     for (unsigned level = 1; level <= ALLOCATOR_RECLAIM_LEVELS; level++) {
-        scene_step();
+        explore_step();
         allocator_reclaim(scene->instance, level);
     }
 }
@@ -138,9 +138,9 @@ static void reclaim(struct scene *scene, unsigned cpu)
     }
     for (unsigned round = 0; round < 2; round++) {
         alloc_some(scene, 0, 7, objects);
-        scene_give(scene, 2 * round + cpu, objects[0]);
+        explore_give(scene, 2 * round + cpu, objects[0]);
         free_some(scene, 6, objects + 1);
-        scene_free(scene, scene_take(scene, 2 * round + 3 - cpu));
+        explore_free(scene, explore_take(scene, 2 * round + 3 - cpu));
     }
 }
 
@@ -171,12 +171,12 @@ static void each_cpu(struct scene *scene, unsigned cpu)
 
     alloc_some(scene, 0, 3, objects);
     if (cpu < 2) {
-        scene_step();
+        explore_step();
         on_each_cpu(nothing, NULL);
     }
     free_some(scene, 3, objects);
     if (cpu < 2) {
-        scene_step();
+        explore_step();
         allocator_reclaim(scene->instance, 1 + cpu);
     }
 }
@@ -189,18 +189,18 @@ static void grace(struct scene *scene, unsigned cpu)
 
     if (cpu == 0) {
         alloc_some(scene, 0, 6, objects);
-        scene_give(scene, 0, objects[5]);
-        scene_phase(scene, 1);
+        explore_give(scene, 0, objects[5]);
+        explore_phase(scene, 1);
         free_some(scene, 6, objects);
         shrink(scene);
-        scene_step();
+        explore_step();
         grace_barrier();
         return;
     }
-    scene_wait_phase(scene, 1);
+    explore_wait_phase(scene, 1);
     /* An object that lives as somebody begins to read may be freed, but its memory stays. */
     rcu_read_begin();
-    if (scene_lives(scene, scene->slots[0])) {
+    if (explore_lives(scene, scene->slots[0])) {
         for (unsigned looks = 0; looks < 40; looks++) {
             machine_step();
             if (!explore_page_held((uintptr_t)scene->slots[0]))
@@ -224,11 +224,11 @@ static void timers(struct scene *scene, unsigned cpu)
 
     for (unsigned round = 0; round < 2; round++) {
         alloc_some(scene, 0, 4, objects);
-        scene_time_passes(FLUSH_NS);
-        scene_give(scene, 2 * round + cpu, objects[0]);
+        explore_time_passes(FLUSH_NS);
+        explore_give(scene, 2 * round + cpu, objects[0]);
         free_some(scene, 3, objects + 1);
-        scene_free(scene, scene_take(scene, 2 * round + 1 - cpu));
-        scene_time_passes(FLUSH_NS);
+        explore_free(scene, explore_take(scene, 2 * round + 1 - cpu));
+        explore_time_passes(FLUSH_NS);
     }
 }
 
@@ -255,14 +255,14 @@ static void pages(struct scene *scene, unsigned cpu)
         boot[0] = boot_alloc(100, PAGE_ANY_NODE);
         boot[1] = boot_alloc(3000, PAGE_ANY_NODE);
         range = range_alloc(3 + cpu, PAGE_ANY_NODE);
-        scene_step();
+        explore_step();
         for (unsigned order = 0; order < 3; order++)
             page_free(blocks[order], order);
         boot_free(boot[0], 100);
         range_free(range, 3 + cpu);
         boot_free(boot[1], 3000);
         page_drain();
-        scene_step();
+        explore_step();
     }
     (void)scene;
 }

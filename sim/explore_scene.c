@@ -10,7 +10,7 @@
 
 /* ---- objects ---- */
 
-static struct scene_object *live_find(struct scene *scene, const void *address)
+static struct explore_object *live_find(struct scene *scene, const void *address)
 {
     for (unsigned i = 0; i < SCENE_LIVE; i++) {
         if (scene->live[i].address == address)
@@ -19,7 +19,7 @@ static struct scene_object *live_find(struct scene *scene, const void *address)
     return NULL;
 }
 
-bool scene_lives(struct scene *scene, const void *object)
+bool explore_lives(struct scene *scene, const void *object)
 {
     return live_find(scene, object) != NULL;
 }
@@ -28,7 +28,7 @@ static void born(struct scene *scene, unsigned cache, void *address)
 {
     uintptr_t base = (uintptr_t)address;
     size_t size = scene->sizes[cache];
-    struct scene_object *object;
+    struct explore_object *object;
 
     for (unsigned i = 0; i < SCENE_LIVE; i++) {
         uintptr_t other = (uintptr_t)scene->live[i].address;
@@ -41,7 +41,7 @@ static void born(struct scene *scene, unsigned cache, void *address)
         !explore_page_held(base + size - 1))
         explore_found("CPU %u was given %p, which lies in no page that is held", cpu_id(), address);
     object = live_find(scene, NULL);
-    *object = (struct scene_object){address, size, ++scene->stamps, cache};
+    *object = (struct explore_object){address, size, ++scene->stamps, cache};
     for (size_t i = 0; i < size / sizeof object->stamp; i++)
         ((uint64_t *)address)[i] = object->stamp * 0x9e3779b97f4a7c15u;
     machine_object_is_users(address, size, true);
@@ -50,7 +50,7 @@ static void born(struct scene *scene, unsigned cache, void *address)
 /* Returns whose it was. */
 static unsigned died(struct scene *scene, void *address)
 {
-    struct scene_object *object = live_find(scene, address);
+    struct explore_object *object = live_find(scene, address);
 
     machine_object_is_users(address, object->size, false);
     for (size_t i = 0; i < object->size / sizeof object->stamp; i++) {
@@ -62,13 +62,13 @@ static unsigned died(struct scene *scene, void *address)
     return object->cache;
 }
 
-void *scene_alloc(struct scene *scene, unsigned cache)
+void *explore_alloc(struct scene *scene, unsigned cache)
 {
     const struct binding_of_cache *binding = &scene->bindings[cache];
     struct request request = {.size = scene->sizes[cache], .node = -1};
     void *object;
 
-    scene_step();
+    explore_step();
     object = binding->alloc(binding->cache, &request);
     if (!object)
         object = allocator_retry(scene->instance, binding, &request);
@@ -79,39 +79,39 @@ void *scene_alloc(struct scene *scene, unsigned cache)
     return object;
 }
 
-void scene_free(struct scene *scene, void *object)
+void explore_free(struct scene *scene, void *object)
 {
     const struct binding_of_cache *binding;
 
-    scene_step();
+    explore_step();
     if (!object)
         return;
     binding = &scene->bindings[died(scene, object)];
     binding->free(binding->cache, object);
 }
 
-unsigned scene_alloc_bulk(struct scene *scene, unsigned cache, unsigned n, void **objects)
+unsigned explore_alloc_bulk(struct scene *scene, unsigned cache, unsigned n, void **objects)
 {
     struct request request = {.size = scene->sizes[cache], .node = -1};
     unsigned got;
 
-    scene_step();
+    explore_step();
     got = allocator_alloc_bulk(&scene->bindings[cache], &request, n, objects);
     for (unsigned i = 0; i < got; i++)
         born(scene, cache, objects[i]);
     for (; got < n; got++) { /* one by one, as the replay does */
-        objects[got] = scene_alloc(scene, cache);
+        objects[got] = explore_alloc(scene, cache);
         if (!objects[got])
             break;
     }
     return got;
 }
 
-void scene_free_bulk(struct scene *scene, unsigned n, void *const *objects)
+void explore_free_bulk(struct scene *scene, unsigned n, void *const *objects)
 {
     unsigned cache = 0;
 
-    scene_step();
+    explore_step();
     for (unsigned i = 0; i < n; i++)
         cache = died(scene, objects[i]);
     allocator_free_bulk(&scene->bindings[cache], n, objects);
@@ -119,7 +119,7 @@ void scene_free_bulk(struct scene *scene, unsigned n, void *const *objects)
 
 /* ---- CPUs among each other ---- */
 
-void scene_step(void)
+void explore_step(void)
 {
     if (!virtual_machine.running)
         return;
@@ -127,13 +127,13 @@ void scene_step(void)
     machine_safe_point();
 }
 
-void scene_give(struct scene *scene, unsigned slot, void *object)
+void explore_give(struct scene *scene, unsigned slot, void *object)
 {
     scene->slots[slot] = object;
     virtual_machine.changes++;
 }
 
-void *scene_take(struct scene *scene, unsigned slot)
+void *explore_take(struct scene *scene, unsigned slot)
 {
     unsigned spins = 0;
     void *object;
@@ -145,13 +145,13 @@ void *scene_take(struct scene *scene, unsigned slot)
     return object;
 }
 
-void scene_phase(struct scene *scene, unsigned phase)
+void explore_phase(struct scene *scene, unsigned phase)
 {
     scene->phase = phase;
     virtual_machine.changes++;
 }
 
-void scene_wait_phase(struct scene *scene, unsigned phase)
+void explore_wait_phase(struct scene *scene, unsigned phase)
 {
     unsigned spins = 0;
 
@@ -159,16 +159,16 @@ void scene_wait_phase(struct scene *scene, unsigned phase)
         machine_wait_step(&spins);
 }
 
-void scene_time_passes(uint64_t ns)
+void explore_time_passes(uint64_t ns)
 {
     explorer.now += ns;
     virtual_machine.changes++;
-    scene_step();
+    explore_step();
 }
 
 /* ---- caches ---- */
 
-void scene_cache_create(struct scene *scene, unsigned cache, size_t size)
+void explore_cache_create(struct scene *scene, unsigned cache, size_t size)
 {
     static const char *const names[SCENE_CACHES] = {"first", "second", "third"};
     struct cache_params params = {.name = names[cache], .size = size, .flags = scene->cache_flags};
@@ -180,7 +180,7 @@ void scene_cache_create(struct scene *scene, unsigned cache, size_t size)
     allocator_bind_cache(scene->instance, scene->caches[cache], &scene->bindings[cache]);
 }
 
-void scene_cache_destroy(struct scene *scene, unsigned cache)
+void explore_cache_destroy(struct scene *scene, unsigned cache)
 {
     struct error error;
 
@@ -214,7 +214,7 @@ static void balance(struct scene *scene)
     page_check();
 }
 
-void scene_end(struct scene *scene)
+void explore_end(struct scene *scene)
 {
     struct page_statistics pages;
     struct error error;
@@ -222,7 +222,7 @@ void scene_end(struct scene *scene)
     balance(scene);
     for (unsigned i = 0; i < SCENE_LIVE; i++) {
         if (scene->live[i].address)
-            scene_free(scene, scene->live[i].address);
+            explore_free(scene, scene->live[i].address);
     }
     for (unsigned level = 1; level <= ALLOCATOR_RECLAIM_LEVELS; level++)
         allocator_reclaim(scene->instance, level);
