@@ -148,39 +148,7 @@ void native_close(void)
     }
 }
 
-void spin_wait(const _Atomic uint32_t *word, uint32_t value)
-{
-    unsigned spins = 0;
-
-    while (atomic_load_explicit(word, memory_order_acquire) == value)
-        machine_wait_step(&spins);
-}
-
-bool wait_for(bool (*condition)(void *argument), void *argument, uint64_t timeout_ns)
-{
-    uint64_t start = now_cycles();
-    unsigned spins = 0;
-
-    while (!condition(argument)) {
-        if (machine_cycles_to_ns(now_cycles() - start) >= timeout_ns)
-            return false;
-        machine_wait_step(&spins);
-    }
-    return true;
-}
-
 /* ---- every CPU ---- */
-
-static void on_each_cpu_serially(void (*fn)(void *argument), void *argument)
-{
-    struct machine_cpu *caller = machine_self;
-
-    for (unsigned i = 0; i < machine_nr_cpus; i++) {
-        machine_adopt(i);
-        fn(argument);
-    }
-    machine_self = caller;
-}
 
 void on_each_cpu(void (*fn)(void *argument), void *argument)
 {
@@ -189,7 +157,7 @@ void on_each_cpu(void (*fn)(void *argument), void *argument)
 
     assert(!lock_any_held());
     if (!native.running) {
-        on_each_cpu_serially(fn, argument);
+        work_as_each_cpu(fn, argument);
         return;
     }
 
@@ -288,7 +256,7 @@ void grace_barrier(void)
         if (native.running)
             machine_wait_step(&spins);
         else
-            on_each_cpu_serially(run_own_posts, NULL);
+            work_as_each_cpu(run_own_posts, NULL);
         spin_step(&spins);
     }
 }

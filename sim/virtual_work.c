@@ -162,17 +162,6 @@ void grace_call(struct grace *grace, void (*fn)(struct grace *grace))
     period_begin();
 }
 
-static void on_each_cpu_serially(void (*fn)(void *argument), void *argument)
-{
-    struct machine_cpu *caller = machine_self;
-
-    for (unsigned i = 0; i < machine_nr_cpus; i++) {
-        machine_adopt(i);
-        fn(argument);
-    }
-    machine_self = caller;
-}
-
 /* What others wait for; nothing that could begin something new. */
 static void serve_posts(void)
 {
@@ -195,7 +184,7 @@ void grace_barrier(void)
         if (virtual_machine.running)
             machine_wait_step(&spins);
         else
-            on_each_cpu_serially(serve_as_itself, NULL);
+            work_as_each_cpu(serve_as_itself, NULL);
     }
 }
 
@@ -252,27 +241,6 @@ void machine_work_arrived(void)
                               virtual_machine.config.costs->interrupt_cycles);
         return;
     }
-}
-
-void spin_wait(const _Atomic uint32_t *word, uint32_t value)
-{
-    unsigned spins = 0;
-
-    while (atomic_load_explicit(word, memory_order_relaxed) == value)
-        machine_wait_step(&spins);
-}
-
-bool wait_for(bool (*condition)(void *argument), void *argument, uint64_t timeout_ns)
-{
-    uint64_t start = now_cycles();
-    unsigned spins = 0;
-
-    while (!condition(argument)) {
-        if (machine_cycles_to_ns(now_cycles() - start) >= timeout_ns)
-            return false;
-        machine_wait_step(&spins);
-    }
-    return true;
 }
 
 /* Who has finished its part goes by the clock of the furthest of the others. */
@@ -364,7 +332,7 @@ void on_each_cpu(void (*fn)(void *argument), void *argument)
 
     assert(!lock_any_held());
     if (!virtual_machine.running) {
-        on_each_cpu_serially(fn, argument);
+        work_as_each_cpu(fn, argument);
         return;
     }
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What runs at the safe points of either machine: deferred work that is due, and work for whoever
- * is free. All of it runs holding no lock.
+ * is free, all of it holding no lock; and waiting, which is passing safe points.
  */
 #include "sim/work.h"
+
+#include "sim/driver.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -136,4 +138,38 @@ void work_safe_point(void)
         deferred_run(machine_self);
     if (__builtin_expect(atomic_load_explicit(&work_waiting, memory_order_relaxed) != 0, 0))
         works_run();
+}
+
+/* ---- waiting ---- */
+
+void spin_wait(const _Atomic uint32_t *word, uint32_t value)
+{
+    unsigned spins = 0;
+
+    while (atomic_load_explicit(word, memory_order_acquire) == value)
+        machine_wait_step(&spins);
+}
+
+bool wait_for(bool (*condition)(void *argument), void *argument, uint64_t timeout_ns)
+{
+    uint64_t start = now_cycles();
+    unsigned spins = 0;
+
+    while (!condition(argument)) {
+        if (machine_cycles_to_ns(now_cycles() - start) >= timeout_ns)
+            return false;
+        machine_wait_step(&spins);
+    }
+    return true;
+}
+
+void work_as_each_cpu(void (*fn)(void *argument), void *argument)
+{
+    struct machine_cpu *caller = machine_self;
+
+    for (unsigned i = 0; i < machine_nr_cpus; i++) {
+        machine_adopt(i);
+        fn(argument);
+    }
+    machine_self = caller;
 }

@@ -9,6 +9,9 @@
  * was submitted for whoever is free. Cheap when there is nothing. */
 void work_safe_point(void);
 
+/* Runs fn(argument) as every CPU in turn. While no worker runs. */
+void work_as_each_cpu(void (*fn)(void *argument), void *argument);
+
 /* The machine's: something was submitted. It may wake who is idle. */
 void machine_work_arrived(void);
 
