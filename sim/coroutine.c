@@ -14,6 +14,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* Frames of a coroutine that never ended leave the sanitizer's marks on its stack; the next stack
+ * may lie there. */
+#if __has_include(<sanitizer/asan_interface.h>)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_UNPOISON_MEMORY_REGION(address, bytes) ((void)0)
+#endif
+
 /* Where a new coroutine begins; never returns. */
 static __attribute__((used)) void coroutine_enter(struct coroutine *coroutine)
 {
@@ -225,6 +233,7 @@ void coroutine_destroy(struct coroutine *coroutine)
     if (!coroutine->mapping)
         return;
     cleanup_stack(coroutine);
+    ASAN_UNPOISON_MEMORY_REGION(coroutine->mapping, coroutine->mapping_bytes);
     munmap(coroutine->mapping, coroutine->mapping_bytes);
     coroutine->mapping = NULL;
 }
