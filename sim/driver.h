@@ -18,7 +18,6 @@ struct virtual_config;
 
 /* What a driver has to know of the machine that it is linked with. */
 struct machine_traits {
-    const char *kind;    /* "native", "virtual" */
     bool records_freely; /* recording takes none of its time */
     bool steps;          /* machine_step must be called before each event */
 };
@@ -76,7 +75,6 @@ struct machine_run_report {
 
     /* Of the virtual machine. */
     bool simulated;
-    uint64_t switches;                 /* from CPU to CPU */
     struct coherence_counts coherence; /* while measured, all CPUs */
 };
 

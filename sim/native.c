@@ -20,7 +20,7 @@ _Thread_local struct machine_cpu *machine_self __attribute__((tls_model("initial
 unsigned machine_nr_cpus;
 unsigned machine_nr_nodes;
 
-const struct machine_traits machine_traits = {.kind = "native"};
+const struct machine_traits machine_traits = {0};
 
 /* ---- what only a virtual machine need be told ---- */
 

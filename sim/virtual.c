@@ -26,8 +26,7 @@ _Thread_local struct machine_cpu *machine_self __attribute__((tls_model("initial
 unsigned machine_nr_cpus;
 unsigned machine_nr_nodes;
 
-const struct machine_traits machine_traits = {
-    .kind = "virtual", .records_freely = true, .steps = true};
+const struct machine_traits machine_traits = {.records_freely = true, .steps = true};
 
 /* Deep enough for a design's slow path with a walk of the ledger inside. */
 #define STACK_BYTES ((size_t)256 << 10)
@@ -97,7 +96,6 @@ static void switch_to_first(struct virtual_cpu *self)
         return;
     }
     self->account = account_self;
-    machine->switches++;
     become(next);
     coroutine_switch(&self->coroutine, &next->coroutine);
 }
@@ -428,7 +426,6 @@ int machine_run(void (*worker)(unsigned cpu, void *argument), void *argument,
     machine->argument = argument;
     machine->arrived = machine->closed = 0;
     machine->left = machine_nr_cpus;
-    machine->switches = 0;
     machine->counted = (struct coherence_counts){0};
     *report = (struct machine_run_report){.bound = true};
     code = coroutines_create(machine, begin, error);
@@ -446,7 +443,6 @@ int machine_run(void (*worker)(unsigned cpu, void *argument), void *argument,
     report->run_ns = machine_cycles_to_ns(latest_clock(machine) - begin);
     report->clock = *machine_clock();
     report->simulated = true;
-    report->switches = machine->switches;
     report->coherence = machine->counted;
     return code;
 }

@@ -66,7 +66,6 @@ struct virtual_machine {
     unsigned arrived, phase, closed;
     struct coroutine starter;
     struct coherence_counts counted;
-    uint64_t switches;
     uint64_t changes; /* that somebody who looks now and then may wait for */
 };
 
