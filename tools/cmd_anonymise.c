@@ -31,19 +31,13 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_KEEP_CACHES:
         arguments->keep_caches = true;
         return 0;
-    case ARGP_KEY_ARG:
-        if (arguments->input)
-            argp_error(state, "more than one trace: '%s' and '%s'", arguments->input, text);
-        arguments->input = text;
-        return 0;
     case ARGP_KEY_END:
-        if (!arguments->input)
-            argp_error(state, "which trace?");
+        command_one_trace(key, text, state, &arguments->input);
         if (!arguments->output)
             argp_error(state, "where to? Name the trace with -o OUT.slt");
         return 0;
     }
-    return ARGP_ERR_UNKNOWN;
+    return command_one_trace(key, text, state, &arguments->input);
 }
 
 static const struct argp argp = {

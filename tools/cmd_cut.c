@@ -99,21 +99,15 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
                        text, key == KEY_EVENTS ? "0..100000" : "10ms..1.5s");
         arguments->ranged = true;
         return 0;
-    case ARGP_KEY_ARG:
-        if (arguments->input)
-            argp_error(state, "more than one trace: '%s' and '%s'", arguments->input, text);
-        arguments->input = text;
-        return 0;
     case ARGP_KEY_END:
-        if (!arguments->input)
-            argp_error(state, "which trace?");
+        command_one_trace(key, text, state, &arguments->input);
         if (!arguments->output)
             argp_error(state, "where to? Name the trace with -o OUT.slt");
         if (!arguments->ranged)
             argp_error(state, "which part? Say --events A..B or --time A..B");
         return 0;
     }
-    return ARGP_ERR_UNKNOWN;
+    return command_one_trace(key, text, state, &arguments->input);
 }
 
 static const struct argp argp = {

@@ -9,20 +9,7 @@
 
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
-    const char **trace = state->input;
-
-    switch (key) {
-    case ARGP_KEY_ARG:
-        if (*trace)
-            argp_error(state, "more than one trace: '%s' and '%s'", *trace, text);
-        *trace = text;
-        return 0;
-    case ARGP_KEY_END:
-        if (!*trace)
-            argp_error(state, "which trace?");
-        return 0;
-    }
-    return ARGP_ERR_UNKNOWN;
+    return command_one_trace(key, text, state, state->input);
 }
 
 static const struct argp argp = {

@@ -10,6 +10,22 @@
 #include <stdio.h>
 #include <unistd.h>
 
+error_t command_one_trace(int key, char *text, struct argp_state *state, const char **trace)
+{
+    switch (key) {
+    case ARGP_KEY_ARG:
+        if (*trace)
+            argp_error(state, "more than one trace: '%s' and '%s'", *trace, text);
+        *trace = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (!*trace)
+            argp_error(state, "which trace?");
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
 int command_failed(int code, const struct error *error)
 {
     command_progress_clear();

@@ -3,6 +3,8 @@
 #ifndef SLABLAB_TOOLS_COMMAND_H
 #define SLABLAB_TOOLS_COMMAND_H
 
+#include <argp.h>
+
 struct error;
 
 enum exit_status {
@@ -36,6 +38,12 @@ int cmd_replay(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_sim(int argc, char **argv);
 int cmd_sweep(int argc, char **argv);
+
+/*
+ * Of a command that takes one trace: its ARGP_KEY_ARG and ARGP_KEY_END, into *trace (NULL at
+ * first). ARGP_ERR_UNKNOWN for all other keys.
+ */
+error_t command_one_trace(int key, char *text, struct argp_state *state, const char **trace);
 
 /* Says on stderr what went wrong and turns a negative errno into an exit status. */
 int command_failed(int code, const struct error *error);

@@ -54,17 +54,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_SERIES:
         arguments->series = text;
         return 0;
-    case ARGP_KEY_ARG:
-        if (arguments->trace)
-            argp_error(state, "more than one trace: '%s' and '%s'", arguments->trace, text);
-        arguments->trace = text;
-        return 0;
-    case ARGP_KEY_END:
-        if (!arguments->trace)
-            argp_error(state, "which trace?");
-        return 0;
     }
-    return ARGP_ERR_UNKNOWN;
+    return command_one_trace(key, text, state, &arguments->trace);
 }
 
 const struct argp session_argp = {.options = option_table, .parser = parse_option};
