@@ -54,8 +54,8 @@ quiet = @printf '  %-7s %s\n' $(1) $(2);
 endif
 
 # ---- what is built ----
-virtual_only := $(wildcard sim/virtual*.c sim/explore*.c)
-room_sources := $(filter-out $(virtual_only),$(wildcard sim/*.c allocators/*.c traces/*.c))
+virtual_only := $(addprefix sim/virtual/,virtual.c work.c lock.c access.c) $(wildcard sim/explore/*.c)
+room_sources := $(filter-out $(virtual_only),$(wildcard sim/*.c sim/virtual/*.c allocators/*.c traces/*.c traces/*/*.c))
 tool_sources := $(wildcard tools/*.c)
 test_sources := $(wildcard tests/test_*.c)
 test_support := $(filter-out $(test_sources),$(wildcard tests/*.c))
@@ -192,7 +192,7 @@ $(BUILD)/version.h: FORCE
 	   echo '#define SLABLAB_LIBDIR "$(libdir)/slablab"'; \
 	   echo '#define SLABLAB_DATADIR "$(datadir)/slablab"'; } > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
-$(BUILD)/sim/result.o $(BUILD)/sim/result_virtual.o $(BUILD)/tools/main.o $(BUILD)/traces/import.o $(BUILD)/traces/copy.o $(BUILD)/traces/generate.o $(BUILD)/tools/cmd_plot.o \
+$(BUILD)/sim/result.o $(BUILD)/sim/result_virtual.o $(BUILD)/tools/main.o $(BUILD)/traces/import/import.o $(BUILD)/traces/copy.o $(BUILD)/traces/gen/generate.o $(BUILD)/tools/cmd_plot.o \
 $(BUILD)/tools/cmd_measure_machine.o $(BUILD)/traces/malloc_record.o $(BUILD)/tools/malloc_run.o: | $(BUILD)/version.h
 
 # The virtual machine's machines, each a text that is compiled in: see sim/MACHINES.md.
@@ -201,7 +201,7 @@ $(BUILD)/machines.inc: FORCE
 	@for file in $(sort $(wildcard sim/machines/*.machine)); do \
 	   echo "{\"$$file\","; sed 's/["\\]/\\&/g; s/.*/"&\\n"/' $$file; echo '},'; done > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
-$(BUILD)/sim/cost_table.o: $(BUILD)/machines.inc
+$(BUILD)/sim/virtual/cost_table.o: $(BUILD)/machines.inc
 
 .PHONY: FORCE
 FORCE:
@@ -296,7 +296,7 @@ install: all
 
 .PHONY: format
 format:
-	clang-format -i $(wildcard */*.c */*.h */*/*.c */*/*.h)
+	@clang-format -i $(wildcard */*.c */*.h */*/*.c */*/*.h)
 
 .PHONY: clean
 clean:

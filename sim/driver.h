@@ -7,8 +7,8 @@
 #ifndef SLABLAB_SIM_DRIVER_H
 #define SLABLAB_SIM_DRIVER_H
 
-#include "sim/coherence.h"
 #include "sim/machine.h"
+#include "sim/virtual/coherence.h"
 
 #include <stdbool.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What locks are on either machine: kinds, classes, their beginning and end. How they are taken is
- * the machine's: native_lock.c, virtual_lock.c. */
+ * the machine's: native_lock.c, virtual/lock.c. */
 #include "sim/lock.h"
 
 #include "sim/account.h"

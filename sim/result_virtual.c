@@ -2,7 +2,7 @@
 /* What the record of a simulated run says of its machine, and of the cache lines that moved. */
 #include "sim/driver.h"
 #include "sim/result_accounts.h"
-#include "sim/virtual.h"
+#include "sim/virtual/virtual.h"
 #include "version.h"
 
 /* What lines are of, as records name it; enum memory_kind. */

@@ -2,7 +2,7 @@
 /* Machines for tests of the caches' model; see coherence_model.h. */
 #include "tests/coherence_model.h"
 
-#include "sim/coherence_internal.h"
+#include "sim/virtual/coherence_internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
 #ifndef SLABLAB_TESTS_COHERENCE_MODEL_H
 #define SLABLAB_TESTS_COHERENCE_MODEL_H
 
-#include "sim/coherence.h"
+#include "sim/virtual/coherence.h"
 
 /* Each number of CPUs divides the next. Packages next to each other are one hop apart, else two. */
 struct model_shape {

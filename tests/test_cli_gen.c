@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* slablab gen as a user meets it: workloads, parameters, refusals, files. */
 #include "tests/cli.h"
-#include "traces/generate.h"
+#include "traces/gen/generate.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

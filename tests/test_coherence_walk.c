@@ -5,7 +5,7 @@
  */
 #include "tests/coherence_model.h"
 
-#include "sim/coherence_internal.h"
+#include "sim/virtual/coherence_internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

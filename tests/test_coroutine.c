@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Coroutines keep what the ABI says a call keeps, have the stack they asked for, and no more. */
-#include "sim/coroutine.h"
+#include "sim/virtual/coroutine.h"
 
 #include <setjmp.h>
 #include <signal.h>

@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
-#include "sim/cost_table.h"
 #include "sim/error.h"
 #include "sim/topology.h"
+#include "sim/virtual/cost_table.h"
 
 #include <errno.h>
 #include <math.h>

@@ -4,7 +4,7 @@
  * schedules that can be had again, refusals. That planted bugs are found is
  * test_explore_mutants.c's.
  */
-#include "sim/explore.h"
+#include "sim/explore/explore.h"
 #include "tests/cli.h"
 
 #include <setjmp.h>
@@ -138,7 +138,7 @@ static void what_there_is_not_is_refused_and_what_there_is_listed(void **state)
 static void help_and_document_name_every_scenario(void **state)
 {
     const struct explore_scenario_info *info;
-    char *document = cli_read_file("sim/EXPLORING.md");
+    char *document = cli_read_file("sim/explore/README.md");
 
     (void)state;
     cli_run("explore --help");
@@ -151,7 +151,7 @@ static void help_and_document_name_every_scenario(void **state)
         assert_non_null(strstr(cli_last.output, info->summary));
         snprintf(quoted, sizeof quoted, "`%s`", info->name);
         if (!strstr(document, quoted))
-            fail_msg("sim/EXPLORING.md does not name %s", quoted);
+            fail_msg("sim/explore/README.md does not name %s", quoted);
     }
     free(document);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Generated loads: each is a trace by the format's rules, repeatable, and what its source says. */
-#include "traces/generate.h"
+#include "traces/gen/generate.h"
 
 #include "sim/error.h"
 #include "traces/summary.h"

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "sim/error.h"
-#include "traces/import.h"
+#include "traces/import/import.h"
 #include "traces/summary.h"
 
 #include <errno.h>

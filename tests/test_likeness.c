@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Loads like others: what they have of them, and that what they have not is said. */
-#include "traces/likeness.h"
+#include "traces/gen/likeness.h"
 
 #include "sim/error.h"
 #include "tests/trace_fixture.h"

@@ -10,7 +10,7 @@
 #include "sim/error.h"
 #include "tests/trace_fixture.h"
 #include "traces/dump.h"
-#include "traces/import.h"
+#include "traces/import/import.h"
 #include "traces/summary.h"
 #include "traces/transform.h"
 

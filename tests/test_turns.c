@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Whose turn it is, against looking at all of them. */
-#include "sim/turns.h"
+#include "sim/virtual/turns.h"
 
 #include "sim/random.h"
 

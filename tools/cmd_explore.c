@@ -185,7 +185,8 @@ static const struct argp argp = {
     "  slablab explore -a x15 --scenario exchange --scheduler exhaustive --preemptions 1\n"
     "  slablab explore -a magazine --scenario remote-free --replay-schedule 4711\n\n"
     "Exit status 0: nothing was found; 1: something is broken. What is found holds; that nothing "
-    "is found is no proof: sim/EXPLORING.md says what is not looked at (weak memory among it).",
+    "is found is no proof: sim/explore/README.md says what is not looked at (weak memory among "
+    "it).",
     NULL,
     help_filter,
     NULL};

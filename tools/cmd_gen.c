@@ -3,8 +3,8 @@
 #include "sim/error.h"
 #include "tools/command.h"
 #include "tools/gen_like.h"
-#include "traces/generate.h"
-#include "traces/likeness.h"
+#include "traces/gen/generate.h"
+#include "traces/gen/likeness.h"
 
 #include <argp.h>
 #include <errno.h>

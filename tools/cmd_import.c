@@ -3,7 +3,7 @@
 #include "sim/error.h"
 #include "tools/command.h"
 #include "tools/repairs.h"
-#include "traces/import.h"
+#include "traces/import/import.h"
 
 #include <argp.h>
 #include <errno.h>

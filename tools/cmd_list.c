@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* slablab list: what there is. */
 #include "allocators/allocator.h"
-#include "sim/cost_table.h"
 #include "sim/error.h"
 #include "sim/lock.h"
 #include "sim/topology.h"
+#include "sim/virtual/cost_table.h"
 #include "tools/command.h"
-#include "traces/generate.h"
-#include "traces/import.h"
+#include "traces/gen/generate.h"
+#include "traces/import/import.h"
 
 #include <argp.h>
 #include <jansson.h>

@@ -3,7 +3,7 @@
 #ifndef SLABLAB_TOOLS_EXPLORE_CHILD_H
 #define SLABLAB_TOOLS_EXPLORE_CHILD_H
 
-#include "sim/explore.h"
+#include "sim/explore/explore.h"
 
 struct explored {
     struct explore_progress progress; /* as the child left it */

@@ -3,7 +3,7 @@
 #ifndef SLABLAB_TOOLS_GEN_LIKE_H
 #define SLABLAB_TOOLS_GEN_LIKE_H
 
-#include "traces/likeness.h"
+#include "traces/gen/likeness.h"
 
 /*
  * Generates `output` like the trace `input`, reads it again and says how far the two are apart: as

@@ -7,7 +7,7 @@
 #ifndef SLABLAB_TOOLS_LINE_TIMING_H
 #define SLABLAB_TOOLS_LINE_TIMING_H
 
-#include "sim/cost_table.h"
+#include "sim/virtual/cost_table.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
 #ifndef SLABLAB_TOOLS_MACHINE_OPTIONS_H
 #define SLABLAB_TOOLS_MACHINE_OPTIONS_H
 
-#include "sim/virtual.h"
+#include "sim/virtual/virtual.h"
 #include "tools/list_option.h"
 
 #include <argp.h>

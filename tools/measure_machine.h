@@ -6,7 +6,7 @@
 #ifndef SLABLAB_TOOLS_MEASURE_MACHINE_H
 #define SLABLAB_TOOLS_MEASURE_MACHINE_H
 
-#include "sim/cost_table.h"
+#include "sim/virtual/cost_table.h"
 #include "tools/line_timing.h"
 
 #include <stdbool.h>

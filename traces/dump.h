@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A trace as text, and text as a trace (import_dump.c): DUMP.md has the lines. The text says all
+ * A trace as text, and text as a trace (import/dump.c): DUMP.md has the lines. The text says all
  * that is in the trace, where its blocks end too, so that the way back leads to the same digest.
  */
 #ifndef SLABLAB_TRACES_DUMP_H

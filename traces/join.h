@@ -21,7 +21,7 @@
 #ifndef SLABLAB_TRACES_JOIN_H
 #define SLABLAB_TRACES_JOIN_H
 
-#include "traces/import.h"
+#include "traces/import/import.h"
 #include "traces/spill.h"
 
 #define JOIN_UNKNOWN (TRACE_UNTYPED - 1) /* trace_type.cache: of a cache that was not named */

@@ -7,7 +7,7 @@
 
 #include "sim/page.h"
 #include "sim/topology.h"
-#include "sim/virtual_internal.h"
+#include "sim/virtual/internal.h"
 #include "tests/machine_fixture.h"
 
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #ifndef SLABLAB_TESTS_VIRTUAL_FIXTURE_H
 #define SLABLAB_TESTS_VIRTUAL_FIXTURE_H
 
-#include "sim/virtual.h"
+#include "sim/virtual/virtual.h"
 
 /* Before a start, and until the next stop: else it is a generic-64 with its own slack. */
 void virtual_fixture_set(const struct virtual_config *config);

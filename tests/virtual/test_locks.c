@@ -3,7 +3,7 @@
  */
 #include "sim/page.h"
 #include "sim/random.h"
-#include "sim/virtual_internal.h"
+#include "sim/virtual/internal.h"
 #include "tests/machine_fixture.h"
 #include "tests/virtual/fixture.h"
 

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* Who holds a line: what the parts of the model of caches (and its tests) ask of each other. */
+#ifndef SLABLAB_SIM_VIRTUAL_COHERENCE_INTERNAL_H
+#define SLABLAB_SIM_VIRTUAL_COHERENCE_INTERNAL_H
+
+#include "sim/virtual/coherence.h"
+
+/* What one flush looks at or passes over: 64 KiB of addresses, 24 KiB of directory. */
+#define COHERENCE_CHUNK 1024
+
+/* ---- coherence_holders.c ---- */
+
+bool holders_have(const struct coherence *coherence, const struct coherence_line *line,
+                  unsigned cpu);
+/* Of a CPU that is none; it is owner if it is the first. */
+void holders_add(struct coherence *coherence, struct coherence_line *line, unsigned cpu);
+/* Of a CPU that is one; false: it was not the owner. */
+bool holders_remove(struct coherence *coherence, struct coherence_line *line, unsigned cpu);
+void holders_clear(struct coherence *coherence, struct coherence_line *line);
+
+/* Who held it first of those who do; of a line in M, E or O whose it is. */
+unsigned holders_owner(const struct coherence *coherence, const struct coherence_line *line);
+
+/* The nearest to `cpu`, which is none; of equals in a block that with the lowest number, else the
+ * one that came first. There must be one. */
+unsigned holders_nearest(const struct coherence *coherence, const struct coherence_line *line,
+                         unsigned cpu);
+/* How far the farthest is; SELF: there is no other than `cpu`. */
+enum distance holders_farthest(const struct coherence *coherence, const struct coherence_line *line,
+                               unsigned cpu);
+
+/* All of them: how many. cpus[COHERENCE_MAX_CPUS]; a block's in order of number. */
+unsigned holders_list(const struct coherence *coherence, const struct coherence_line *line,
+                      uint16_t *cpus);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a generated load can have of a recorded one: distributions of kinds, lifetimes, distances
+ * and times, and how far those of two traces are apart. Left out: objects older than the recording
+ * (preloaded ones and their frees), bulk calls, and phases: every moment is like every other.
+ */
+#ifndef SLABLAB_TRACES_GEN_LIKENESS_H
+#define SLABLAB_TRACES_GEN_LIKENESS_H
+
+#include "sim/histogram.h"
+#include "traces/gen/generate.h"
+#include "traces/trace.h"
+
+/* Allocations of one cache and size. */
+struct likeness_kind {
+    uint32_t cache; /* index in the likeness, the last is untyped */
+    uint16_t flags; /* enum trace_type_flags */
+    uint64_t size, recorded_size;
+    uint64_t allocs;
+};
+
+struct likeness_cache {
+    char *name; /* NULL: untyped */
+    uint64_t object_size;
+    uint32_t align;
+    struct histogram lives; /* of objects that were freed, in events of the allocating stream */
+    struct histogram ages;  /* of those that were not, at the end */
+    uint64_t frees, remote; /* by another stream */
+};
+
+struct likeness {
+    char digest[33];
+    uint64_t streams, events, allocs;
+    uint64_t left_out; /* events of objects older than the recording */
+    struct likeness_kind *kinds;
+    size_t nr_kinds;
+    struct likeness_cache *caches;
+    size_t nr_caches;
+    struct histogram lives, lives_ns; /* of all objects that were freed */
+    struct histogram gaps_ns;         /* between events of a stream */
+    struct histogram distances; /* from the allocating to the freeing stream, both ways round */
+    uint64_t peak_live;
+    uint64_t live_sum; /* over all events: over `events` it is the mean */
+};
+
+/* Reads a trace; likeness_destroy frees it. */
+int likeness_read(const char *path, struct likeness **likeness, struct error *error);
+void likeness_destroy(struct likeness *likeness);
+
+/* How far two are apart in one thing. */
+struct likeness_distance {
+    const char *what;
+    const char *measure;        /* of `distance`; NULL: none, the numbers speak */
+    double distance;            /* 0: the same, 1: nothing in common */
+    double recorded, generated; /* median, share or mean, as `what` says */
+};
+
+enum { LIKENESS_DISTANCES = 8 };
+void likeness_compare(const struct likeness *recorded, const struct likeness *generated,
+                      struct likeness_distance distances[LIKENESS_DISTANCES]);
+
+/* ---- generating ---- */
+
+/* 0: as recorded. */
+struct likeness_options {
+    uint64_t cpus, events, seed;
+};
+extern const struct tunable likeness_parameters[]; /* of these options */
+
+/* As generate_trace. -EINVAL: there is nothing to be like. */
+int generate_like(const struct likeness *likeness, const struct likeness_options *options,
+                  const char *output, const struct generate_progress *progress,
+                  struct generate_report *report, struct error *error);
+
+#endif

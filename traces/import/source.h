@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* The input of an importer, decompressed and line by line; and what an importer is made of. */
+#ifndef SLABLAB_TRACES_IMPORT_SOURCE_H
+#define SLABLAB_TRACES_IMPORT_SOURCE_H
+
+#include "traces/import/import.h"
+#include "traces/join.h"
+
+#include <xxhash.h>
+
+struct archive;
+struct error;
+
+struct import_source {
+    const char *name; /* for messages */
+    struct archive *archive;
+    int fd;
+    char *buffer;
+    size_t at, filled;
+    bool ended;
+    uint64_t line;        /* number of the line given last, from 1 */
+    uint64_t bytes;       /* decompressed so far */
+    XXH3_state_t *digest; /* of them */
+    const struct import_options *options;
+};
+
+struct import_format {
+    struct importer importer;
+    /* Whether the input that starts so is of this format. */
+    bool (*detect)(const char *start, size_t length);
+    /* One of them. Reads a recording that names addresses ... */
+    int (*read)(struct import_source *source, struct join *join, struct error *error);
+    /* ... or one that names objects and says what was mended. Whether it says where it is from. */
+    int (*convert)(struct import_source *source, struct trace_writer *writer,
+                   struct import_report *report, bool *provenance, struct error *error);
+};
+
+extern const struct import_format import_android;
+extern const struct import_format import_dump;
+extern const struct import_format import_ftrace;
+extern const struct import_format import_logalloc;
+extern const struct import_format import_mtrace;
+extern const struct import_format import_perf_script;
+extern const struct import_format import_rep;
+
+int import_source_open(struct import_source *source, const char *path,
+                       const struct import_options *options, struct error *error);
+void import_source_close(struct import_source *source);
+/* The first bytes, without taking them: `length` of 0 is an empty input. */
+int import_source_peek(struct import_source *source, const char **start, size_t *length,
+                       struct error *error);
+/* 1: the next line, without its end and good until the next call; 0: the end. */
+int import_source_line(struct import_source *source, const char **line, size_t *length,
+                       struct error *error);
+/* "FILE:LINE: <text>", of the line given last; returns -EINVAL. */
+int import_source_wrong(const struct import_source *source, struct error *error, const char *format,
+                        ...) __attribute__((format(printf, 3, 4)));
+void import_source_digest(const struct import_source *source, char text[33]);
+
+#endif
