@@ -74,8 +74,12 @@ static enum level find(const struct coherence *coherence, unsigned cpu, uint32_t
 static void fill(struct coherence *coherence, const struct access *access, enum level level)
 {
     const struct coherence_cpu *self = &coherence->cpus[access->cpu];
-    uint32_t victim;
-    bool leaves = cache_filter_use(&self->l1, access->number, &victim);
+    uint32_t victim, last = *cache_filter_set(&self->l1, access->number);
+    bool leaves;
+
+    if (last != 0 && last != access->number + 1)
+        known_forget(coherence, access->cpu, coherence_line_address(coherence, last - 1));
+    leaves = cache_filter_use(&self->l1, access->number, &victim);
 
     if (level == LEVEL_L1)
         return;
@@ -212,6 +216,7 @@ static unsigned take_copies(struct coherence *coherence, const struct coherence_
     for (unsigned i = 0; i < count; i++) {
         if (cpus[i] == access->cpu)
             continue;
+        known_forget(coherence, cpus[i], access->address / COHERENCE_LINE);
         cache_filter_remove(&coherence->cpus[cpus[i]].l1, access->number);
         cache_filter_remove(&coherence->cpus[cpus[i]].l2, access->number);
         taken++;
@@ -294,6 +299,7 @@ static uint64_t transfer(struct coherence *coherence, struct coherence_line *lin
         become_only(coherence, line, access, true);
     } else {
         if (line->state == LINE_MODIFIED) {
+            known_forget(coherence, source, access->address / COHERENCE_LINE);
             tenure(coherence, line, access, true);
             line->state = coherence->costs->has_owned ? LINE_OWNED : LINE_SHARED;
         }
@@ -332,12 +338,28 @@ static uint64_t obtain(struct coherence *coherence, struct coherence_line *line,
 
 /* ---- an access ---- */
 
-static uint64_t access_line(struct coherence *coherence, const struct access *access)
+/* The next access of this CPU to the line it has just used may be a hit that changes nothing. */
+static void know(struct coherence *coherence, const struct coherence_line *line,
+                 const struct access *access)
 {
-    struct coherence_line *line = &coherence->lines[access->number];
+    struct coherence_cpu *self = &coherence->cpus[access->cpu];
+    const struct coherence_mapped *region = access->region;
+    uint64_t number = access->address / COHERENCE_LINE;
+    unsigned guard = line->guard ^ region->unheld;
+    uint64_t loads = line->keeper == access->cpu ? line->touched : 0xff;
+
+    loads = guard & COHERENCE_HELD ? 0 : loads & ~guard & 0xff;
+    if (self->l1.sets == 0 || (number + 1) * COHERENCE_LINE - region->base > region->bytes)
+        loads = 0;
+    self->known[number % COHERENCE_KNOWN] =
+        number << 16 | (line->state == LINE_MODIFIED ? loads << 8 : 0) | loads;
+}
+
+static uint64_t get_line(struct coherence *coherence, struct coherence_line *line,
+                         const struct access *access)
+{
     enum level level;
 
-    access->counts->accesses[access->op]++;
     if (!holders_have(coherence, line, access->cpu))
         return obtain(coherence, line, access);
     level = find(coherence, access->cpu, access->number);
@@ -371,6 +393,37 @@ static void look_for_violation(const struct coherence *coherence, const struct a
     coherence->violation(coherence->context, &violation);
 }
 
+/*
+ * A hit on the line that L1 has in front of its set, with nothing to be noted but the touch. That
+ * L1 has it says that this CPU holds it, so if it is modified it is this CPU's.
+ */
+static bool hit_in_front(const struct coherence *coherence, struct coherence_line *line,
+                         const struct access *access)
+{
+    if (!cache_filter_is_front(&coherence->cpus[access->cpu].l1, access->number) ||
+        (access->op != COST_LOAD && line->state != LINE_MODIFIED))
+        return false;
+    if (line->keeper == access->cpu)
+        line->touched |= access->granules;
+    access->counts->hits_l1++;
+    return true;
+}
+
+static uint64_t access_line(struct coherence *coherence, const struct access *access,
+                            const void *code)
+{
+    struct coherence_line *line = &coherence->lines[access->number];
+    uint64_t cycles = coherence->l1_cycles[access->op];
+
+    if ((line->guard ^ access->region->unheld) & (access->granules | COHERENCE_HELD))
+        look_for_violation(coherence, access, code);
+    access->counts->accesses[access->op]++;
+    if (!hit_in_front(coherence, line, access))
+        cycles = get_line(coherence, line, access);
+    know(coherence, line, access);
+    return cycles;
+}
+
 uint64_t coherence_access_lines(struct coherence *coherence, unsigned cpu, uintptr_t address,
                                 size_t bytes, enum cost_op op, uint64_t now, const void *code)
 {
@@ -378,8 +431,10 @@ uint64_t coherence_access_lines(struct coherence *coherence, unsigned cpu, uintp
     size_t rest = region->bytes - (address - region->base), piece;
     uint64_t cycles = 0;
 
+    if (address - region->base >= region->bytes)
+        return 0;
     for (rest = bytes < rest ? bytes : rest; rest; rest -= piece, address += piece) {
-        size_t offset = address % COHERENCE_LINE;
+        size_t to_end = COHERENCE_LINE - address % COHERENCE_LINE;
         struct access access = {.region = region,
                                 .address = address,
                                 .now = now + cycles,
@@ -388,10 +443,9 @@ uint64_t coherence_access_lines(struct coherence *coherence, unsigned cpu, uintp
                                 .op = op,
                                 .counts = &coherence->cpus[cpu].counts};
 
-        piece = COHERENCE_LINE - offset < rest ? COHERENCE_LINE - offset : rest;
-        access.granules = (uint8_t)((2u << (offset + piece - 1) / 8) - (1u << offset / 8));
-        look_for_violation(coherence, &access, code);
-        cycles += access_line(coherence, &access);
+        piece = to_end < rest ? to_end : rest;
+        access.granules = (uint8_t)coherence_granules(address, piece);
+        cycles += access_line(coherence, &access, code);
     }
     return cycles;
 }

@@ -145,7 +145,17 @@ struct coherence_mapped {
     uint8_t label;   /* see coherence_region */
 };
 
+/*
+ * Hits known beforehand: what a CPU's accesses to some of its lines take that change nothing but
+ * counts. The line is the one used last of its set in L1; the granules may be touched and need no
+ * note; for stores and atomics it is modified. An entry is the line's address above 16 bits: the
+ * granules that may be stored to, then those that may be loaded. Who changes any of that forgets
+ * the entry (known_forget in coherence_internal.h).
+ */
+#define COHERENCE_KNOWN 64
+
 struct coherence_cpu {
+    uint64_t known[COHERENCE_KNOWN];
     struct cache_filter l1, l2;
     unsigned node, llc;
     struct coherence_counts counts;
@@ -176,53 +186,41 @@ struct coherence {
     size_t free_block; /* number + 1 of the first given back; 0: none */
 };
 
-/* All but the hits of coherence_access. */
+/* All but what is known beforehand. */
 uint64_t coherence_access_lines(struct coherence *coherence, unsigned cpu, uintptr_t address,
                                 size_t bytes, enum cost_op op, uint64_t now, const void *code);
 
-/* The region of an address; of one in none, the first. Without a branch: regions alternate. */
-static inline const struct coherence_mapped *coherence_mapped_at(const struct coherence *coherence,
-                                                                 uintptr_t address)
+/* Of `bytes` (not 0) in one line: a bit for each granule of 8. */
+static inline unsigned coherence_granules(uintptr_t address, size_t bytes)
 {
-    const struct coherence_mapped *regions = coherence->regions;
-    size_t second = address - regions[1].base < regions[1].bytes;
-    size_t third = address - regions[2].base < regions[2].bytes;
+    size_t first = address / 8 % 8, last = first + (address % 8 + bytes - 1) / 8;
 
-    return &regions[second + 2 * third];
+    return (2u << last) - (1u << first);
 }
 
-/*
- * What makes a hit: the line is the one that this CPU used last of its set in L1 (no more is looked
- * at here), for a store it is modified, and nothing forbids the access. That L1 has the line says
- * that this CPU holds it (see coherence.c), so if it is modified it is this CPU's.
- */
+/* An access to `granules` of one line is a hit that changes nothing: it is counted. */
+static inline bool coherence_hit(struct coherence_cpu *self, uintptr_t address, unsigned granules,
+                                 enum cost_op op)
+{
+    const uint64_t masks = 0xffff;
+    uint64_t line = address / COHERENCE_LINE;
+    uint64_t wanted = op == COST_LOAD ? granules : granules << 8;
+    uint64_t entry = self->known[line % COHERENCE_KNOWN] ^ line << 16;
+
+    if (__builtin_expect((entry & (wanted | ~masks)) != wanted, 0))
+        return false;
+    self->counts.accesses[op]++;
+    self->counts.hits_l1++;
+    return true;
+}
+
 static inline uint64_t coherence_access(struct coherence *coherence, unsigned cpu,
                                         uintptr_t address, size_t bytes, enum cost_op op,
                                         uint64_t now, const void *code)
 {
-    const struct coherence_mapped *region = coherence_mapped_at(coherence, address);
-    struct coherence_cpu *self = &coherence->cpus[cpu];
-    size_t first = address / 8 % 8;
-    size_t last = first + (address % 8 + bytes - 1) / 8;
-
-    if (address - region->base >= region->bytes || bytes == 0)
-        return 0;
-    if (__builtin_expect(last < 8, 1)) {
-        uint32_t number = (uint32_t)((address - region->origin) / COHERENCE_LINE);
-        struct coherence_line *line = &coherence->lines[number];
-        unsigned granules = (2u << last) - (1u << first);
-        unsigned forbidden = (line->guard ^ region->unheld) & (granules | COHERENCE_HELD);
-        bool kept = line->keeper == cpu;
-        bool writable = op == COST_LOAD || line->state == LINE_MODIFIED;
-
-        if (__builtin_expect(
-                (cache_filter_is_front(&self->l1, number) & !forbidden & writable) != 0, 1)) {
-            line->touched |= (uint8_t)(granules & (0u - kept));
-            self->counts.accesses[op]++;
-            self->counts.hits_l1++;
-            return coherence->l1_cycles[op];
-        }
-    }
+    if (bytes != 0 && address % COHERENCE_LINE + bytes <= COHERENCE_LINE &&
+        coherence_hit(&coherence->cpus[cpu], address, coherence_granules(address, bytes), op))
+        return coherence->l1_cycles[op];
     return coherence_access_lines(coherence, cpu, address, bytes, op, now, code);
 }
 

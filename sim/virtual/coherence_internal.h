@@ -8,6 +8,37 @@
 /* What one flush looks at or passes over: 64 KiB of addresses, 24 KiB of directory. */
 #define COHERENCE_CHUNK 1024
 
+/* The region of an address; of one in none, the first. Without a branch: regions alternate. */
+static inline const struct coherence_mapped *coherence_mapped_at(const struct coherence *coherence,
+                                                                 uintptr_t address)
+{
+    const struct coherence_mapped *regions = coherence->regions;
+    size_t second = address - regions[1].base < regions[1].bytes;
+    size_t third = address - regions[2].base < regions[2].bytes;
+
+    return &regions[second + 2 * third];
+}
+
+/* ---- hits known beforehand: see coherence.h ---- */
+
+/* Where a line of the directory lies, in lines. */
+static inline uint64_t coherence_line_address(const struct coherence *coherence, uint32_t number)
+{
+    const struct coherence_mapped *region = &coherence->regions[COHERENCE_REGIONS - 1];
+
+    while (region->bytes == 0 || number < (region->base - region->origin) / COHERENCE_LINE)
+        region--;
+    return number + region->origin / COHERENCE_LINE;
+}
+
+static inline void known_forget(struct coherence *coherence, unsigned cpu, uint64_t line)
+{
+    uint64_t *known = &coherence->cpus[cpu].known[line % COHERENCE_KNOWN];
+
+    if (*known >> 16 == line)
+        *known = 0;
+}
+
 /* ---- coherence_holders.c ---- */
 
 bool holders_have(const struct coherence *coherence, const struct coherence_line *line,

@@ -319,13 +319,34 @@ static size_t lines_of(struct coherence *coherence, uintptr_t address, size_t by
     return (address % COHERENCE_LINE + (bytes < rest ? bytes : rest) - 1) / COHERENCE_LINE + 1;
 }
 
+/* A line that is guarded otherwise now, and what its holders know of it. */
+static void guard_line(struct coherence *coherence, struct coherence_line *line, uintptr_t address,
+                       unsigned guard)
+{
+    uint16_t cpus[COHERENCE_MAX_CPUS];
+    unsigned count;
+
+    line->guard = (uint16_t)guard;
+    if (line->nr_holders == 0)
+        return;
+    if (line->nr_holders == 1) {
+        known_forget(coherence, holders_owner(coherence, line), address / COHERENCE_LINE);
+        return;
+    }
+    count = holders_list(coherence, line, cpus);
+    while (count)
+        known_forget(coherence, cpus[--count], address / COHERENCE_LINE);
+}
+
 void coherence_page(struct coherence *coherence, uintptr_t address, size_t bytes, bool held)
 {
     const unsigned kept = COHERENCE_ARRIVED | COHERENCE_POOLED;
     struct coherence_line *line;
 
-    for (size_t count = lines_of(coherence, address, bytes, &line); count; count--, line++)
-        line->guard = (uint16_t)((line->guard & kept) | (held ? COHERENCE_HELD : 0));
+    for (size_t count = lines_of(coherence, address, bytes, &line); count; count--, line++) {
+        guard_line(coherence, line, address, (line->guard & kept) | (held ? COHERENCE_HELD : 0));
+        address += COHERENCE_LINE;
+    }
 }
 
 void coherence_guard(struct coherence *coherence, uintptr_t address, size_t bytes, bool users)
@@ -341,7 +362,8 @@ void coherence_guard(struct coherence *coherence, uintptr_t address, size_t byte
         size_t first = begin % 8, in_line = end - begin < 8 - first ? end - begin : 8 - first;
         unsigned granules = ((1u << in_line) - 1) << first;
 
-        line->guard = (uint16_t)(users ? line->guard | granules : line->guard & ~granules);
+        guard_line(coherence, line, begin * 8,
+                   users ? line->guard | granules : line->guard & ~granules);
     }
 }
 
@@ -390,6 +412,8 @@ void coherence_flush(struct coherence *coherence)
         if (coherence->used[chunk])
             flush_chunk(coherence, chunk);
     }
+    for (unsigned i = 0; i < coherence->nr_cpus; i++)
+        memset(coherence->cpus[i].known, 0, sizeof coherence->cpus[i].known);
     /* Given back to the system, which gives zeroes; refused of memory that is locked. */
     if (madvise(coherence->tags, coherence->tags_bytes, MADV_DONTNEED))
         memset(coherence->tags, 0, coherence->tags_bytes);

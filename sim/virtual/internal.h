@@ -29,10 +29,11 @@ struct virtual_cpu {
     struct machine_cpu self; /* first: machine_self points here */
     uint64_t clock;          /* cycles */
     uint32_t fraction;       /* 1/256 cycles of compute carried over */
-    bool parked;             /* until somebody wakes it */
-    bool resting;            /* parked where it holds and reads nothing */
-    bool ended;              /* its coroutine never runs again */
-    const char *why;         /* it was parked last */
+    struct coherence_cpu *caches;
+    bool parked;     /* until somebody wakes it */
+    bool resting;    /* parked where it holds and reads nothing */
+    bool ended;      /* its coroutine never runs again */
+    const char *why; /* it was parked last */
     unsigned held_locks;
     unsigned read_sides;      /* nested rcu_read_begin */
     uint64_t quiescent;       /* the newest grace period it was seen at rest in */
@@ -52,6 +53,7 @@ struct virtual_machine {
     uint64_t limit;  /* cycles */
     uint64_t second; /* turn of the earliest other CPU */
     uint32_t compute_256ths;
+    uint32_t hit_256ths[COST_OPS]; /* a hit in L1, and compute */
     struct coherence *coherence;
     struct turns turns;
     struct virtual_cpu *cpus;
@@ -66,7 +68,8 @@ struct virtual_machine {
     unsigned arrived, phase, closed;
     struct coroutine starter;
     struct coherence_counts counted;
-    uint64_t changes; /* that somebody who looks now and then may wait for */
+    struct coherence_cpu nothing; /* what a CPU has in its caches where there are none */
+    uint64_t changes;             /* that somebody who looks now and then may wait for */
 };
 
 extern struct virtual_machine virtual_machine;

@@ -60,12 +60,11 @@ static inline void turns_set(struct turns *turns, unsigned cpu, uint64_t turn)
 
     turns->nodes[node] = turn;
     while (node > 1) {
-        uint64_t left, right;
+        uint64_t other = turns->nodes[node ^ 1];
 
+        turn = other < turn ? other : turn;
         node /= 2;
-        left = turns->nodes[2 * node];
-        right = turns->nodes[2 * node + 1];
-        turns->nodes[node] = left < right ? left : right;
+        turns->nodes[node] = turn;
     }
 }
 

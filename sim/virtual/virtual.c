@@ -335,6 +335,12 @@ int machine_start(const struct machine_config *config, struct error *error)
     machine_nr_cpus = config->nr_cpus;
     machine_nr_nodes = config->nr_nodes;
     code = virtual_explores() ? 0 : caches_create(config, error);
+    for (unsigned op = 0; machine->coherence && op < COST_OPS; op++)
+        machine->hit_256ths[op] =
+            machine->compute_256ths + ((uint32_t)machine->coherence->l1_cycles[op] << 8);
+    for (unsigned i = 0; i < config->nr_cpus; i++)
+        machine->cpus[i].caches =
+            machine->coherence ? &machine->coherence->cpus[i] : &machine->nothing;
     if (code == 0 && turns_init(&machine->turns, config->nr_cpus) != 0)
         code = error_set(error, ENOMEM, "no memory for %u CPUs", config->nr_cpus);
     if (code) {
