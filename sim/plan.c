@@ -205,7 +205,9 @@ static int add_alloc(struct builder *builder, unsigned group, const struct trace
         return code;
     word = plan_word(created ? PLAN_ALLOC_CREATED : PLAN_ALLOC, live->tag, event->type, live->slot);
     live_grow(builder, plan->types[event->type].size);
-    if (event->origin == TRACE_PRELOADED) {
+    live->preloaded = event->origin == TRACE_PRELOADED;
+    if (live->preloaded) {
+        live->position = plan->groups[group].preload.count;
         if (cache != TRACE_UNTYPED)
             plan->caches[cache].used = true;
         return words_add(&plan->groups[group].preload, word);
@@ -214,6 +216,7 @@ static int add_alloc(struct builder *builder, unsigned group, const struct trace
     plan->type_allocs[event->type]++;
     if (event->batch > 1 || builder->bulk_left)
         code = bulk_begin(builder, group, event);
+    live->position = plan->groups[group].events.count;
     if (code == 0)
         code = group_add(builder, group, word, event->time_ns);
     bulk_count(builder, group);
@@ -221,11 +224,21 @@ static int add_alloc(struct builder *builder, unsigned group, const struct trace
     return code;
 }
 
+/* Another group will free it: its alloc has to publish it. */
+static void share(struct builder *builder, const struct live *live)
+{
+    struct plan_group *group = &builder->plan->groups[live->group];
+    struct plan_words *list = live->preloaded ? &group->preload : &group->events;
+
+    list->words[live->position] |= PLAN_SHARED;
+}
+
 static int add_free(struct builder *builder, unsigned group, const struct trace_event *event)
 {
     struct plan *plan = builder->plan;
     struct live *live = &builder->live[event->object];
     bool remote = live->group != group;
+    uint64_t word = plan_word(PLAN_FREE, live->tag, live->type, live->slot);
     int code = 0;
 
     plan->frees++;
@@ -234,12 +247,13 @@ static int add_free(struct builder *builder, unsigned group, const struct trace_
     if (remote) {
         plan->remote_frees++;
         plan->implied_remote_frees += event->origin == TRACE_IMPLIED;
+        share(builder, live);
+        word |= PLAN_SHARED;
     }
     if (event->batch > 1 || builder->bulk_left)
         code = bulk_begin(builder, group, event);
     if (code == 0)
-        code = group_add(builder, group, plan_word(PLAN_FREE, live->tag, live->type, live->slot),
-                         event->time_ns);
+        code = group_add(builder, group, word, event->time_ns);
     bulk_count(builder, group);
     cache_touch(builder, group, live->type);
     live_shrink(builder, plan->types[live->type].size);

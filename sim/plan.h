@@ -9,11 +9,13 @@
  * run by one worker. Whether two streams share a worker does not depend on the replica, so all
  * replicas share one plan.
  *
- * Slots. An object's address is kept in a slot, together with a tag: the number of the slot's
- * life. The alloc publishes address and tag at once; a free in another group waits until the slot
- * shows the tag of its object. A slot is used again only by the group that freed it, so that the
- * next life is ordered after the last one by the program order of a single worker: reuse adds no
- * waiting. A slot whose tag has reached the last value is retired, so a tag never means two lives.
+ * Slots. An object's address is kept in a slot. Most are freed by the group that allocated them:
+ * the address is all there is to it. The others are shared: their alloc publishes with the address
+ * a tag, the number of the slot's life, and the free in another group waits until the slot shows
+ * the tag of its object; what is not shared shows tag 0, which is no life's. A slot is used again
+ * only by the group that freed it, so that the next life is ordered after the last one by the
+ * program order of a single worker: reuse adds no waiting. A slot whose tag has reached the last
+ * value is retired, so a tag never means two lives.
  *
  * Why waiting cannot deadlock. Number the events of a replica in recorded order. An event waits
  * only for events of the same replica with lower numbers: a free for its alloc, an alloc for its
@@ -35,13 +37,13 @@
 struct error;
 
 /*
- * A word is one event: bits 0-5 op, 6-24 type, 25-54 slot (or count, turn, index), 55-63 tag. Type
- * and tag stand where the event loop wants them: the one times 64, the other as in a slot's value.
- * Ops from PLAN_RARE on leave the loop.
+ * A word is one event: bits 0-4 op, 5 whether its object is shared, 6-24 type, 25-33 tag, 34-63
+ * slot (or count, turn, index). Type and slot stand where the event loop wants them: the one times
+ * 64, the other above all else. Ops from PLAN_RARE on leave the loop.
  */
 enum plan_op {
     PLAN_ALLOC,
-    PLAN_FREE, /* waits for its alloc, should that be another group's and not have run yet */
+    PLAN_FREE, /* of a shared object: waits for its alloc, should that not have run yet */
     PLAN_RARE,
     PLAN_ALLOC_CREATED = PLAN_RARE, /* cache is created in the trace, perhaps by another worker */
     PLAN_ALLOC_BULK,                /* the next `slot` words are allocs of this type */
@@ -51,21 +53,28 @@ enum plan_op {
     PLAN_TURN                       /* total order: wait until it is turn number `slot` */
 };
 
+#define PLAN_SHARED     ((uint64_t)1 << 5)
 #define PLAN_TYPE_SHIFT 6
-#define PLAN_SLOT_SHIFT 25
-#define PLAN_TAG_SHIFT  55
+#define PLAN_TAG_SHIFT  25
+#define PLAN_SLOT_SHIFT 34
 #define PLAN_TYPE_MAX   524287u
 #define PLAN_SLOT_MAX   1073741823u
 #define PLAN_TAG_MAX    511u
 
 static inline unsigned plan_op(uint64_t word)
 {
-    return word & 63;
+    return word & (PLAN_SHARED - 1);
+}
+
+/* Is the object allocated by one group and freed by another? */
+static inline bool plan_is_shared(uint64_t word)
+{
+    return word & PLAN_SHARED;
 }
 
 static inline unsigned plan_tag(uint64_t word)
 {
-    return (unsigned)(word >> PLAN_TAG_SHIFT);
+    return (word >> PLAN_TAG_SHIFT) & PLAN_TAG_MAX;
 }
 
 static inline uint32_t plan_type(uint64_t word)
@@ -75,7 +84,7 @@ static inline uint32_t plan_type(uint64_t word)
 
 static inline uint32_t plan_slot(uint64_t word)
 {
-    return (word >> PLAN_SLOT_SHIFT) & PLAN_SLOT_MAX;
+    return (uint32_t)(word >> PLAN_SLOT_SHIFT);
 }
 
 static inline uint64_t plan_word(enum plan_op op, unsigned tag, uint32_t type, uint32_t slot)

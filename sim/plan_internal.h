@@ -9,10 +9,12 @@
 
 /* What is known of a live object while the plan is made. */
 struct live {
+    size_t position; /* of its alloc's word, in the events or the preload of its group */
     uint32_t slot;
+    uint32_t type;
     uint16_t tag;
     uint16_t group;
-    uint32_t type;
+    bool preloaded;
     bool kept; /* false: left out by a filter */
 };
 

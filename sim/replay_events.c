@@ -11,22 +11,36 @@
 #define likely(condition)   __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
-#define TAG_MASK (~(uint64_t)0 << PLAN_TAG_SHIFT)
+/* ---- slots ---- */
 
-static inline uint64_t slot_value(uint64_t word, const void *object)
+#define TAG_SHIFT 55 /* in a slot's value */
+
+/* Of a group's own object: no other looks there. */
+static inline void slot_set_own(replay_slot *slots, uint64_t word, void *object)
 {
-    return (word & TAG_MASK) | (uintptr_t)object;
+    atomic_store_explicit(&slots[plan_slot(word)], (uintptr_t)object, memory_order_relaxed);
 }
 
-static inline void *slot_object(uint64_t value)
+static inline void *slot_get_own(const replay_slot *slots, uint64_t word)
 {
-    return (void *)(uintptr_t)(value & ~TAG_MASK);
+    return (void *)(uintptr_t)atomic_load_explicit(&slots[plan_slot(word)], memory_order_relaxed);
 }
 
-/* Does the slot show the object that the word speaks of? */
-static inline bool slot_shows(uint64_t value, uint64_t word)
+/* The word's alloc has run. */
+static inline void slot_set(replay_slot *slots, uint64_t word, void *object)
 {
-    return ((value ^ word) & TAG_MASK) == 0;
+    uint64_t tag = plan_is_shared(word) ? (uint64_t)plan_tag(word) << TAG_SHIFT : 0;
+
+    atomic_store_explicit(&slots[plan_slot(word)], tag | (uintptr_t)object, memory_order_release);
+}
+
+/* Is the object there that the word frees? A failed allocation's is, and NULL. */
+static inline bool slot_get(const replay_slot *slots, uint64_t word, void **object)
+{
+    uint64_t value = atomic_load_explicit(&slots[plan_slot(word)], memory_order_acquire);
+
+    *object = (void *)(uintptr_t)(value & (((uint64_t)1 << TAG_SHIFT) - 1));
+    return !plan_is_shared(word) || value >> TAG_SHIFT == plan_tag(word);
 }
 
 /* ---- what the careful loop adds: pace, touching, verification ---- */
@@ -176,8 +190,7 @@ static bool alloc_created(struct worker *worker, struct cursor *cursor, uint64_t
     object = alloc_or_none(worker, word);
     if (replay->careful && object)
         object_born(worker, cursor, word, object);
-    atomic_store_explicit(&cursor->slots[plan_slot(word)], slot_value(word, object),
-                          memory_order_release);
+    slot_set(cursor->slots, word, object);
     return true;
 }
 
@@ -205,8 +218,7 @@ static bool alloc_bulk(struct worker *worker, struct cursor *cursor, const uint6
             replay_note_node(worker, object);
         if (replay->careful && object)
             object_born(worker, cursor, event, object);
-        atomic_store_explicit(&cursor->slots[plan_slot(event)], slot_value(event, object),
-                              memory_order_release);
+        slot_set(cursor->slots, event, object);
     }
     return true;
 }
@@ -216,19 +228,16 @@ static bool free_bulk(struct worker *worker, struct cursor *cursor, const uint64
 {
     struct replay *replay = worker->replay;
     unsigned count = plan_slot(*word), gathered = 0;
+    void *object;
 
     for (unsigned i = 1; i <= count; i++) {
-        uint64_t value =
-            atomic_load_explicit(&cursor->slots[plan_slot(word[i])], memory_order_acquire);
-
-        if (!slot_shows(value, word[i]))
+        if (!slot_get(cursor->slots, word[i], &object))
             return false;
     }
     for (unsigned i = 1; i <= count; i++) {
         const struct replay_type *type = &replay->types[plan_type(word[i])];
-        void *object = slot_object(
-            atomic_load_explicit(&cursor->slots[plan_slot(word[i])], memory_order_relaxed));
 
+        slot_get(cursor->slots, word[i], &object);
         if (object) {
             if (replay->careful)
                 object_dies(worker, cursor, word[i], object);
@@ -335,53 +344,69 @@ enum mode {
     STEPPED   /* all that, and the machine wants to know of each event */
 };
 
-static inline __attribute__((always_inline)) void *run_alloc(struct worker *worker,
-                                                             struct cursor *cursor, uint64_t event,
-                                                             const struct replay_type *type,
-                                                             const enum mode mode)
+/* A word is read again behind a call rather than kept across it: registers are few. */
+static inline __attribute__((always_inline)) void *
+run_alloc(struct worker *worker, struct cursor *cursor, const uint64_t *word,
+          const struct replay_type *types, const enum mode mode)
 {
+    const struct replay_type *type = &types[plan_type(*word)];
     void *object;
 
     if (mode >= CAREFUL)
-        return alloc_carefully(worker, cursor, event);
+        return alloc_carefully(worker, cursor, *word);
     if (mode == TIMING && unlikely(sampler_due(&worker->notes->sampler)))
         return replay_alloc_timed(worker, type);
     object = type->bound.alloc(type->bound.cache, &type->request);
     if (unlikely(!object))
-        object = replay_alloc_again(worker, type);
+        object = replay_alloc_again(worker, &types[plan_type(*word)]);
     return object;
 }
 
-static inline __attribute__((always_inline)) void run_free(struct worker *worker,
-                                                           struct cursor *cursor, uint64_t event,
-                                                           const struct replay_type *type,
-                                                           void *object, const enum mode mode)
+static inline __attribute__((always_inline)) void
+run_free(struct worker *worker, struct cursor *cursor, const uint64_t *word, void *object,
+         const struct replay_type *types, const enum mode mode)
 {
-    if (mode >= CAREFUL) {
-        free_carefully(worker, cursor, event, object);
-        return;
-    }
-    if (mode == TIMING && unlikely(sampler_due(&worker->notes->sampler))) {
+    const struct replay_type *type = &types[plan_type(*word)];
+
+    if (unlikely(!object))
+        replay_free_missing(worker, type);
+    else if (mode >= CAREFUL)
+        free_carefully(worker, cursor, *word, object);
+    else if (mode == TIMING && unlikely(sampler_due(&worker->notes->sampler)))
         replay_free_timed(worker, type, object);
-        return;
+    else
+        type->bound.free(type->bound.cache, object);
+}
+
+/* False: the alloc of what is to be freed has not run yet. */
+static __attribute__((noinline)) bool run_shared(struct worker *worker, struct cursor *cursor,
+                                                 const uint64_t *word, enum mode mode)
+{
+    const struct replay_type *types = worker->replay->types;
+    void *object;
+
+    if (plan_op(*word) == PLAN_ALLOC) {
+        object = run_alloc(worker, cursor, word, types, mode);
+        slot_set(cursor->slots, *word, object);
+        return true;
     }
-    type->bound.free(type->bound.cache, object);
+    if (!slot_get(cursor->slots, *word, &object))
+        return false;
+    run_free(worker, cursor, word, object, types, mode);
+    return true;
 }
 
 static inline __attribute__((always_inline)) const uint64_t *
 run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word, const uint64_t *end,
           const enum mode mode)
 {
-    const struct replay_type *const types = worker->replay->types;
     struct machine_cpu *const self = machine_self;
+    const struct replay_type *const types = worker->replay->types;
     replay_slot *const slots = cursor->slots;
 
     while (word < end) {
-        const uint64_t event = *word;
-        const struct replay_type *type = &types[plan_type(event)];
-        replay_slot *slot = &slots[plan_slot(event)];
-        uint64_t value;
-        void *object;
+        const unsigned kind = *word & (PLAN_SHARED | (PLAN_SHARED - 1));
+        const uint64_t *after = word + 1;
 
         if (mode == STEPPED)
             machine_step();
@@ -389,34 +414,23 @@ run_words(struct worker *worker, struct cursor *cursor, const uint64_t *word, co
             return word;
         if (mode == COUNTING)
             self->position = word;
-        switch (plan_op(event)) {
-        case PLAN_ALLOC:
-            object = run_alloc(worker, cursor, event, type, mode);
-            atomic_store_explicit(slot, slot_value(event, object), memory_order_release);
-            word++;
-            break;
-        case PLAN_FREE:
-            value = atomic_load_explicit(slot, memory_order_acquire);
-            if (unlikely(!slot_shows(value, event)))
-                return word; /* its alloc has not run yet */
-            object = slot_object(value);
-            if (likely(object))
-                run_free(worker, cursor, event, type, object, mode);
-            else
-                replay_free_missing(worker, type);
-            word++;
-            break;
-        default: {
-            const uint64_t *after;
+        if (kind == PLAN_ALLOC) {
+            void *object = run_alloc(worker, cursor, word, types, mode);
 
+            slot_set_own(slots, *word, object);
+        } else if (kind == PLAN_FREE) {
+            run_free(worker, cursor, word, slot_get_own(slots, *word), types, mode);
+        } else if (plan_op(*word) < PLAN_RARE) {
+            if (!run_shared(worker, cursor, word, mode))
+                return word;
+        } else {
             if (mode == COUNTING)
                 self->position = NULL; /* these account for themselves */
             after = run_rare(worker, cursor, word);
             if (after == word)
                 return word;
-            word = after;
         }
-        }
+        word = after;
     }
     return word;
 }

@@ -28,7 +28,7 @@ struct replay_cache {
 };
 
 /*
- * A slot's value is the object's address, and above it, as in a plan's word, the tag of its life;
+ * A slot's value is the object's address, and above it, of a shared one, the tag of its life;
  * address 0: the allocation failed. A release store publishes both; its partner is the acquire load
  * of a free that waits.
  */

@@ -54,6 +54,10 @@ static void a_free_by_another_worker_waits_for_slot_and_tag(void **state)
                      plan_slot(plan->groups[0].events.words[0]));
     assert_int_equal(plan_tag(plan->groups[1].events.words[0]),
                      plan_tag(plan->groups[0].events.words[0]));
+    assert_true(plan_is_shared(plan->groups[0].events.words[0]));
+    assert_true(plan_is_shared(plan->groups[1].events.words[0]));
+    assert_false(plan_is_shared(plan->groups[0].events.words[1]));
+    assert_false(plan_is_shared(plan->groups[0].events.words[2]));
     assert_int_equal(plan->remote_frees, 1);
     plan_destroy(plan);
     trace_fixture_remove(&fixture);
@@ -157,6 +161,30 @@ static void what_lives_at_the_end_is_left_over(void **state)
     assert_int_equal(plan->groups[1].preload.count, 1);
     assert_int_equal(plan->events, 3); /* what is preloaded is no event of the trace */
     assert_int_equal(plan->peak_live_objects, 3);
+    plan_destroy(plan);
+    trace_fixture_remove(&fixture);
+}
+
+static void what_lived_before_or_came_in_bulk_is_shared_too(void **state)
+{
+    struct trace_fixture fixture;
+    struct plan *plan;
+
+    (void)state;
+    trace_fixture_begin(&fixture, 2);
+    trace_fixture_preload(&fixture, 1, 0);
+    trace_fixture_preload(&fixture, 1, 1);
+    trace_fixture_bulk(&fixture, 2);
+    trace_fixture_alloc(&fixture, 0, 2);
+    trace_fixture_alloc(&fixture, 0, 3);
+    trace_fixture_free(&fixture, 0, 1);
+    trace_fixture_free(&fixture, 1, 3);
+    trace_fixture_end(&fixture);
+    plan = plan_for(&fixture, 2);
+    assert_false(plan_is_shared(plan->groups[1].preload.words[0]));
+    assert_true(plan_is_shared(plan->groups[1].preload.words[1]));
+    assert_false(plan_is_shared(plan->groups[0].events.words[1]));
+    assert_true(plan_is_shared(plan->groups[0].events.words[2]));
     plan_destroy(plan);
     trace_fixture_remove(&fixture);
 }
@@ -332,6 +360,7 @@ int main(void)
         cmocka_unit_test(a_slot_goes_to_the_group_that_freed_it),
         cmocka_unit_test(a_slot_is_retired_before_its_tag_repeats),
         cmocka_unit_test(what_lives_at_the_end_is_left_over),
+        cmocka_unit_test(what_lived_before_or_came_in_bulk_is_shared_too),
         cmocka_unit_test(turns_change_where_another_group_comes_next),
         cmocka_unit_test(a_bulk_event_is_one_header_and_its_objects),
         cmocka_unit_test(a_filter_keeps_caches_and_streams),
