@@ -49,10 +49,34 @@ static int type_counts_grow(struct plan *plan, size_t nr_types)
     return 0;
 }
 
+static int types_note(struct builder *builder, size_t from)
+{
+    const struct plan *plan = builder->plan;
+    struct type_note *grown;
+
+    if (from == plan->nr_types)
+        return 0;
+    grown = realloc(builder->types, plan->nr_types * sizeof *grown);
+    if (!grown)
+        return -ENOMEM;
+    builder->types = grown;
+    for (size_t i = from; i < plan->nr_types; i++) {
+        uint32_t cache = plan->types[i].cache;
+
+        grown[i] = (struct type_note){
+            .size = plan->types[i].size,
+            .rounded = round_to_power(plan->types[i].size),
+            .cache = cache,
+            .kept = builder->cache_kept[cache == TRACE_UNTYPED ? plan->nr_caches : cache]};
+    }
+    return 0;
+}
+
 /* Copies the definitions that the reader has learnt since the last call. */
 static int tables_follow(struct builder *builder, struct error *error)
 {
     struct plan *plan = builder->plan;
+    size_t old_types = plan->nr_types;
     size_t nr_caches, nr_types;
     const struct trace_cache *caches = trace_caches(builder->reader, &nr_caches);
     const struct trace_type *types = trace_types(builder->reader, &nr_types);
@@ -70,6 +94,7 @@ static int tables_follow(struct builder *builder, struct error *error)
             return -ENOMEM;
         memcpy(grown + plan->nr_types, types + plan->nr_types,
                (nr_types - plan->nr_types) * sizeof *grown);
+        old_types = plan->nr_types;
         plan->nr_types = nr_types;
     }
     if (nr_caches > plan->nr_caches || !builder->cache_kept) {
@@ -97,13 +122,14 @@ static int tables_follow(struct builder *builder, struct error *error)
         }
         kept[nr_caches] = plan_cache_kept(builder->config, "(untyped)");
     }
-    return 0;
+    return types_note(builder, old_types);
 }
 
 /* ---- events ---- */
 
 /* Appends a word to the group's list and, where one is due, its time. */
-static int group_add(struct builder *builder, unsigned group, uint64_t word, uint64_t time_ns)
+static inline int group_add(struct builder *builder, unsigned group, uint64_t word,
+                            uint64_t time_ns)
 {
     struct plan_group *list = &builder->plan->groups[group];
 
@@ -149,34 +175,35 @@ static void bulk_count(struct builder *builder, unsigned group)
                                                                            << PLAN_SLOT_SHIFT;
 }
 
-static void live_grow(struct builder *builder, uint64_t size)
+static inline void live_grow(struct builder *builder, const struct type_note *type)
 {
     struct plan *plan = builder->plan;
 
     builder->live_objects++;
-    builder->live_bytes += size;
-    builder->rounded_bytes += round_to_power(size);
+    builder->live_bytes += type->size;
+    builder->rounded_bytes += type->rounded;
     if (builder->live_objects > plan->peak_live_objects)
         plan->peak_live_objects = builder->live_objects;
     if (builder->live_bytes > plan->peak_live_bytes)
         plan->peak_live_bytes = builder->live_bytes;
     if (builder->rounded_bytes > plan->peak_rounded_bytes)
         plan->peak_rounded_bytes = builder->rounded_bytes;
-    if (size > plan->largest_object)
-        plan->largest_object = size;
+    if (type->size > plan->largest_object)
+        plan->largest_object = type->size;
 }
 
-static void live_shrink(struct builder *builder, uint64_t size)
+static inline void live_shrink(struct builder *builder, const struct type_note *type)
 {
     builder->live_objects--;
-    builder->live_bytes -= size;
-    builder->rounded_bytes -= round_to_power(size);
+    builder->live_bytes -= type->size;
+    builder->rounded_bytes -= type->rounded;
 }
 
 /* Notes that `group` has an event on the type's cache here; for destructions to wait for. */
-static void cache_touch(struct builder *builder, unsigned group, uint32_t type)
+static inline void cache_touch(struct builder *builder, unsigned group,
+                               const struct type_note *type)
 {
-    uint32_t cache = builder->plan->types[type].cache;
+    uint32_t cache = type->cache;
 
     if (cache == TRACE_UNTYPED)
         return;
@@ -188,14 +215,16 @@ static void cache_touch(struct builder *builder, unsigned group, uint32_t type)
 static int add_alloc(struct builder *builder, unsigned group, const struct trace_event *event)
 {
     struct plan *plan = builder->plan;
-    uint32_t cache = plan->types[event->type].cache;
+    const struct type_note *type = &builder->types[event->type];
+    uint32_t cache = type->cache;
     bool created = cache != TRACE_UNTYPED && plan->caches[cache].created;
     struct live *live;
     uint64_t word;
-    int code;
+    int code = 0;
 
-    code = array_grow((void **)&builder->live, &builder->live_capacity, (size_t)event->object + 1,
-                      sizeof *builder->live);
+    if (event->object >= builder->live_capacity)
+        code = array_grow((void **)&builder->live, &builder->live_capacity,
+                          (size_t)event->object + 1, sizeof *builder->live);
     if (code)
         return code;
     live = &builder->live[event->object];
@@ -204,7 +233,7 @@ static int add_alloc(struct builder *builder, unsigned group, const struct trace
     if (code)
         return code;
     word = plan_word(created ? PLAN_ALLOC_CREATED : PLAN_ALLOC, live->tag, event->type, live->slot);
-    live_grow(builder, plan->types[event->type].size);
+    live_grow(builder, type);
     live->preloaded = event->origin == TRACE_PRELOADED;
     if (live->preloaded) {
         live->position = plan->groups[group].preload.count;
@@ -220,7 +249,7 @@ static int add_alloc(struct builder *builder, unsigned group, const struct trace
     if (code == 0)
         code = group_add(builder, group, word, event->time_ns);
     bulk_count(builder, group);
-    cache_touch(builder, group, event->type);
+    cache_touch(builder, group, type);
     return code;
 }
 
@@ -237,6 +266,7 @@ static int add_free(struct builder *builder, unsigned group, const struct trace_
 {
     struct plan *plan = builder->plan;
     struct live *live = &builder->live[event->object];
+    const struct type_note *type = &builder->types[live->type];
     bool remote = live->group != group;
     uint64_t word = plan_word(PLAN_FREE, live->tag, live->type, live->slot);
     int code = 0;
@@ -255,8 +285,8 @@ static int add_free(struct builder *builder, unsigned group, const struct trace_
     if (code == 0)
         code = group_add(builder, group, word, event->time_ns);
     bulk_count(builder, group);
-    cache_touch(builder, group, live->type);
-    live_shrink(builder, plan->types[live->type].size);
+    cache_touch(builder, group, type);
+    live_shrink(builder, type);
     live->kept = false;
     return code ? code : plan_slots_give(&builder->slots, group, live->slot);
 }
@@ -318,8 +348,10 @@ static int drop_event(struct builder *builder, const struct trace_event *event)
 static int add_event(struct builder *builder, const struct trace_event *event)
 {
     struct plan *plan = builder->plan;
-    unsigned group = plan_stream_rank(builder, event->stream) % plan->nr_groups;
-    bool kept = plan_event_kept(builder, event);
+    unsigned group = builder->stream_groups[event->stream];
+    bool kept =
+        group != PLAN_DROPPED && (event->op > TRACE_FREE ? builder->cache_kept[event->type]
+                                                         : builder->types[event->type].kept);
     int code;
 
     if (builder->bulk_left == 0)
@@ -332,7 +364,8 @@ static int add_event(struct builder *builder, const struct trace_event *event)
     }
     code = 0;
     if (event->origin != TRACE_PRELOADED) {
-        code = plan_cut_consider(builder, event->time_ns);
+        if (plan_cut_is_due(builder, event->time_ns))
+            code = plan_cut_make(builder, event->time_ns);
         if (code == 0)
             code = turn_take(builder, group, event->time_ns);
     }
@@ -380,6 +413,8 @@ static int read_events(struct builder *builder, struct error *error)
         return -ENOMEM;
     while (code == 0 && (count = trace_read(builder->reader, events, READ_EVENTS, error)) > 0) {
         code = tables_follow(builder, error);
+        if (code == 0)
+            code = plan_streams_follow(builder);
         for (ssize_t i = 0; code == 0 && i < count; i++) {
             /* A trace that is cut short is still read to its end: its digest comes last. */
             if (plan->events >= limit && builder->bulk_left == 0)
@@ -396,7 +431,8 @@ static void builder_cleanup(struct builder *builder)
 {
     plan_slots_cleanup(&builder->slots);
     free(builder->live);
-    free(builder->stream_ranks);
+    free(builder->stream_groups);
+    free(builder->types);
     free(builder->cache_kept);
     free(builder->cache_positions);
     trace_close(builder->reader);
@@ -414,7 +450,7 @@ static int builder_run(struct builder *builder, const char *trace, struct error 
         calloc((size_t)plan->nr_groups * plan->nr_groups, sizeof *plan->frees_between);
     plan_cuts_begin(builder);
     if (!plan->groups || !plan->frees_between ||
-        plan_slots_init(&builder->slots, plan->nr_groups) != 0 || plan_streams_rank(builder) != 0)
+        plan_slots_init(&builder->slots, plan->nr_groups) != 0)
         return -ENOMEM;
     code = trace_open(trace, &builder->reader, error);
     if (code == 0)

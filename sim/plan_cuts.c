@@ -20,6 +20,7 @@ void plan_cuts_begin(struct builder *builder)
         builder->cut_step = config->sample_events;
     else
         builder->cut_step = config->sample_ns;
+    builder->next_cut = builder->cut_step ? 0 : UINT64_MAX;
 }
 
 /* There is one cut at most in each stretch of so many events, or of so much time. */
@@ -79,15 +80,12 @@ static void cuts_thin_out(struct builder *builder)
     }
 }
 
-/* Never inside a bulk event. */
-int plan_cut_consider(struct builder *builder, uint64_t time_ns)
+int plan_cut_make(struct builder *builder, uint64_t time_ns)
 {
     const struct plan_config *config = builder->config;
     uint64_t here = config->sample_ns ? time_ns : builder->plan->events;
     int code;
 
-    if (builder->cut_step == 0 || builder->bulk_left || here < builder->next_cut)
-        return 0;
     code = cut_add(builder, time_ns);
     builder->next_cut = stretch_end(builder, here);
     if (code == 0 && config->samples)

@@ -19,39 +19,27 @@ bool plan_cache_kept(const struct plan_config *config, const char *name)
     return false;
 }
 
-unsigned plan_stream_rank(const struct builder *builder, uint32_t stream)
-{
-    return stream < builder->config->nr_stream_flags ? builder->stream_ranks[stream] : stream;
-}
-
-int plan_streams_rank(struct builder *builder)
+/* Streams are dealt to groups in the order of those that are kept. */
+int plan_streams_follow(struct builder *builder)
 {
     const struct plan_config *config = builder->config;
-    unsigned rank = 0;
+    unsigned *grown;
+    size_t count;
 
-    builder->stream_ranks = calloc(config->nr_stream_flags + 1, sizeof *builder->stream_ranks);
-    if (!builder->stream_ranks)
+    trace_streams(builder->reader, &count);
+    if (count <= builder->nr_streams)
+        return 0;
+    grown = realloc(builder->stream_groups, count * sizeof *grown);
+    if (!grown)
         return -ENOMEM;
-    for (size_t i = 0; i < config->nr_stream_flags; i++) {
-        builder->stream_ranks[i] = rank;
-        rank += config->streams[i];
+    builder->stream_groups = grown;
+    for (size_t i = builder->nr_streams; i < count; i++) {
+        bool kept = !config->streams || (i < config->nr_stream_flags && config->streams[i]);
+
+        grown[i] = kept ? builder->stream_rank++ % builder->plan->nr_groups : PLAN_DROPPED;
     }
+    builder->nr_streams = count;
     return 0;
-}
-
-bool plan_event_kept(const struct builder *builder, const struct trace_event *event)
-{
-    const struct plan_config *config = builder->config;
-    const struct plan *plan = builder->plan;
-    uint32_t cache;
-
-    if (config->streams &&
-        (event->stream >= config->nr_stream_flags || !config->streams[event->stream]))
-        return false;
-    if (event->op == TRACE_CACHE_CREATE || event->op == TRACE_CACHE_DESTROY)
-        return builder->cache_kept[event->type];
-    cache = plan->types[event->type].cache;
-    return builder->cache_kept[cache == TRACE_UNTYPED ? plan->nr_caches : cache];
 }
 
 int plan_filters_check(const struct builder *builder, struct error *error)

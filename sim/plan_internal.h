@@ -18,6 +18,13 @@ struct live {
     bool kept; /* false: left out by a filter */
 };
 
+/* What is wanted of a type at each of its events, beside each other. */
+struct type_note {
+    uint64_t size, rounded; /* to a power of two */
+    uint32_t cache;
+    bool kept; /* by the filter */
+};
+
 struct builder {
     struct plan *plan;
     const struct plan_config *config;
@@ -25,9 +32,11 @@ struct builder {
     struct live *live; /* by the trace's object number */
     size_t live_capacity;
     struct plan_slots slots;
-    unsigned *stream_ranks; /* [nr_stream_flags] */
-    bool *cache_kept;       /* by cache; the last is untyped */
-    size_t caches_known;
+    unsigned *stream_groups; /* by stream; PLAN_DROPPED: left out */
+    size_t nr_streams;
+    unsigned stream_rank; /* of the next one that is kept */
+    bool *cache_kept;     /* by cache; the last is untyped */
+    struct type_note *types;
     size_t *cache_positions; /* [cache * nr_groups + group]: after the last event on it */
     uint64_t live_objects, live_bytes, rounded_bytes;
     unsigned last_group;
@@ -39,11 +48,11 @@ struct builder {
 
 /* ---- plan_filter.c ---- */
 
-/* Of a stream among those that the filter keeps. */
-unsigned plan_stream_rank(const struct builder *builder, uint32_t stream);
-int plan_streams_rank(struct builder *builder); /* before the first; -ENOMEM */
+#define PLAN_DROPPED UINT32_MAX
+
+/* The groups of streams that the reader has learnt of since the last call. -ENOMEM. */
+int plan_streams_follow(struct builder *builder);
 bool plan_cache_kept(const struct plan_config *config, const char *name);
-bool plan_event_kept(const struct builder *builder, const struct trace_event *event);
 /* At the end: names and numbers that the trace does not have, or nothing left. */
 int plan_filters_check(const struct builder *builder, struct error *error);
 /* What was kept, as text for the record; and only kept streams count as streams. -ENOMEM. */
@@ -52,8 +61,15 @@ int plan_filters_note(struct builder *builder);
 /* ---- plan_cuts.c ---- */
 
 void plan_cuts_begin(struct builder *builder);
-/* Before an event of the plan at this time: a cut, if it is time for one. -ENOMEM. */
-int plan_cut_consider(struct builder *builder, uint64_t time_ns);
+/* Before an event of the plan at this time: is it time for a cut? Never inside a bulk event. */
+static inline bool plan_cut_is_due(const struct builder *builder, uint64_t time_ns)
+{
+    uint64_t here = builder->config->sample_ns ? time_ns : builder->plan->events;
+
+    return here >= builder->next_cut && builder->bulk_left == 0;
+}
+
+int plan_cut_make(struct builder *builder, uint64_t time_ns); /* -ENOMEM */
 /* After all events. -ENOMEM. */
 int plan_cuts_end(struct builder *builder);
 

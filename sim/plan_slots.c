@@ -31,8 +31,7 @@ static int pool_put(struct slot_pool *pool, uint32_t slot)
     return code;
 }
 
-/* A cache line of slots that have never been used, lowest on top. */
-static int add_fresh(struct plan_slots *slots, struct slot_pool *pool)
+int plan_slots_add_fresh(struct plan_slots *slots, struct slot_pool *pool)
 {
     size_t first = slots->count;
     int code = array_grow((void **)&slots->tags, &slots->capacity, first + SLOTS_A_LINE,
@@ -44,21 +43,6 @@ static int add_fresh(struct plan_slots *slots, struct slot_pool *pool)
         code = pool_put(pool, (uint32_t)(first + i));
     slots->count += SLOTS_A_LINE;
     return code;
-}
-
-int plan_slots_take(struct plan_slots *slots, unsigned group, uint32_t *slot, uint16_t *tag)
-{
-    struct slot_pool *pool = &slots->pools[group];
-
-    if (pool->count == 0) {
-        int code = add_fresh(slots, pool);
-
-        if (code)
-            return code;
-    }
-    *slot = pool->slots[--pool->count];
-    *tag = ++slots->tags[*slot];
-    return 0;
 }
 
 int plan_slots_give(struct plan_slots *slots, unsigned group, uint32_t slot)

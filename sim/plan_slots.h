@@ -24,6 +24,9 @@ struct plan_slots {
     size_t count; /* slots there are */
 };
 
+/* A cache line of slots that have never been used, lowest on top. -ENOMEM, -EOVERFLOW. */
+int plan_slots_add_fresh(struct plan_slots *slots, struct slot_pool *pool);
+
 /* -ENOMEM. */
 int plan_slots_init(struct plan_slots *slots, unsigned nr_groups);
 void plan_slots_cleanup(struct plan_slots *slots);
@@ -32,7 +35,21 @@ void plan_slots_cleanup(struct plan_slots *slots);
  * Takes a slot for `group` and begins its next life, of which *tag is the tag. -ENOMEM; -EOVERFLOW:
  * a word cannot tell so many apart.
  */
-int plan_slots_take(struct plan_slots *slots, unsigned group, uint32_t *slot, uint16_t *tag);
+static inline int plan_slots_take(struct plan_slots *slots, unsigned group, uint32_t *slot,
+                                  uint16_t *tag)
+{
+    struct slot_pool *pool = &slots->pools[group];
+
+    if (__builtin_expect(pool->count == 0, 0)) {
+        int code = plan_slots_add_fresh(slots, pool);
+
+        if (code)
+            return code;
+    }
+    *slot = pool->slots[--pool->count];
+    *tag = ++slots->tags[*slot];
+    return 0;
+}
 
 /* `group` freed the object in `slot`. A slot whose tags are used up is retired. -ENOMEM. */
 int plan_slots_give(struct plan_slots *slots, unsigned group, uint32_t slot);
