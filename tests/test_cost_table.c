@@ -360,6 +360,7 @@ static void what_is_written_reads_as_the_same_table(void **state)
 
         odd.hz = 1e9 / 3 + (double)i;
         odd.l1.bytes += 1;
+        odd.l1_cycles *= (uint32_t)i % 2; /* hits that overlap altogether */
         odd.cost[COST_ATOMIC][LINE_INVALID][DISTANCE_CORE][HOME_FAR] = UINT32_MAX;
         if (i % 2)
             odd.extrapolated = "";
@@ -437,7 +438,8 @@ static void a_bad_line_is_refused_with_its_number_and_the_reason(void **state)
         {"l1", "l1 64G 2 3", "bytes", HERE},
         {"l1", "l1 8000M 2 3", "bytes", HERE},
         {"l1", "l1 0 0 0", "must be one", HERE},
-        {"l1", "l1 64K 2 0", "a cache has", HERE},
+        {"l1", "l1 64K 0 3", "a cache has", HERE},
+        {"l2", "l2 512K 16 0", "a cache has", HERE},
         {"l1", "l1 64K 2 3 4", "'4' is one too many", HERE},
         {"l1", "l1 64 2 3", "2 ways", HERE},
         {"llc", "llc 0 16 0", "a cache has", HERE},

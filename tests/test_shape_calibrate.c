@@ -94,6 +94,17 @@ static void what_was_found_is_a_table_that_can_be_read(void **state)
     assert_status(0);
 }
 
+/* Of a clock this slow a hit takes less than one cycle, so all of the L1's cycles go. */
+static void a_table_whose_hits_take_no_time_can_be_read_too(void **state)
+{
+    (void)state;
+    cli_run("gen pairs --cpus 1 --hold 20 --events 4000 -o @/load.slt");
+    cli_run("sim @/load.slt --machine starfire-16 -a bufctl,null --calibrate -o @/slow.machine");
+    assert_status(0);
+    cli_run("sim @/load.slt --costs @/slow.machine -a bufctl -t 1 --json -");
+    assert_status(0);
+}
+
 static void what_cannot_be_calibrated_is_refused(void **state)
 {
     (void)state;
@@ -116,6 +127,7 @@ int main(void)
         cmocka_unit_test(one_design_tells_one_figure),
         cmocka_unit_test(a_load_without_accesses_tells_the_operations),
         cmocka_unit_test(what_was_found_is_a_table_that_can_be_read),
+        cmocka_unit_test(a_table_whose_hits_take_no_time_can_be_read_too),
         cmocka_unit_test(what_cannot_be_calibrated_is_refused),
     };
 
