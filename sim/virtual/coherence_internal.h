@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Who holds a line: what the parts of the model of caches (and its tests) ask of each other. */
+/*
+ * Who holds a line, and who saw it coming: what the parts of the model of caches (and its tests)
+ * ask of each other.
+ */
 #ifndef SLABLAB_SIM_VIRTUAL_COHERENCE_INTERNAL_H
 #define SLABLAB_SIM_VIRTUAL_COHERENCE_INTERNAL_H
 
@@ -7,6 +10,11 @@
 
 /* What one flush looks at or passes over: 64 KiB of addresses, 24 KiB of directory. */
 #define COHERENCE_CHUNK 1024
+
+/* ---- coherence_prefetch.c ---- */
+
+/* Did the CPU's prefetcher bring the line of an address that it now misses in L1 and L2? */
+bool prefetch_brought(struct coherence_cpu *cpu, const struct cost_table *costs, uintptr_t address);
 
 /* ---- coherence_holders.c ---- */
 
