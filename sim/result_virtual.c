@@ -85,6 +85,7 @@ json_t *result_coherence(const struct run_report *report)
     json_object_set_new(object, "accesses", accesses);
     json_object_set_new(object, "hits", hits);
     json_object_set_new(object, "transfers", transfers(counts));
+    set_count(object, "prefetched", counts->prefetched);
     set_count(object, "upgrades", counts->upgrades);
     set_count(object, "invalidations", counts->invalidations);
     json_object_set_new(

@@ -129,6 +129,7 @@ static void every_machine_is_whole_and_farther_is_never_cheaper(void **state)
                     table->store_shared_by_all >=
                         table->cost[COST_STORE][LINE_SHARED][DISTANCE_HOP1][HOME_FAR]);
         assert_true(table->atomic_cycles && table->compute_256ths && table->operation_cycles);
+        assert_true(table->prefetch_streams == 0 || table->prefetch_cycles == table->l2_cycles);
         assert_true(table->interrupt_cycles && table->sleep_cycles > table->interrupt_cycles);
         assert_true(*table->summary && *table->source && *table->extrapolated);
     }
@@ -338,6 +339,9 @@ static void assert_same(const struct cost_table *a, const struct cost_table *b)
     assert_int_equal(a->l2_cycles, b->l2_cycles);
     assert_int_equal(a->llc_cycles, b->llc_cycles);
     assert_int_equal(a->atomic_cycles, b->atomic_cycles);
+    assert_int_equal(a->prefetch_streams, b->prefetch_streams);
+    assert_int_equal(a->prefetch_lines, b->prefetch_lines);
+    assert_int_equal(a->prefetch_cycles, b->prefetch_cycles);
     assert_memory_equal(a->cost, b->cost, sizeof a->cost);
     assert_int_equal(a->store_shared_by_all, b->store_shared_by_all);
     assert_int_equal(a->nr_nodes, b->nr_nodes);
@@ -360,6 +364,7 @@ static void what_is_written_reads_as_the_same_table(void **state)
 
         odd.hz = 1e9 / 3 + (double)i;
         odd.l1.bytes += 1;
+        odd.l1_cycles *= (uint32_t)i % 2; /* hits that overlap altogether */
         odd.cost[COST_ATOMIC][LINE_INVALID][DISTANCE_CORE][HOME_FAR] = UINT32_MAX;
         if (i % 2)
             odd.extrapolated = "";
@@ -437,10 +442,14 @@ static void a_bad_line_is_refused_with_its_number_and_the_reason(void **state)
         {"l1", "l1 64G 2 3", "bytes", HERE},
         {"l1", "l1 8000M 2 3", "bytes", HERE},
         {"l1", "l1 0 0 0", "must be one", HERE},
-        {"l1", "l1 64K 2 0", "a cache has", HERE},
+        {"l1", "l1 64K 0 3", "a cache has", HERE},
+        {"l2", "l2 512K 16 0", "a cache has", HERE},
         {"l1", "l1 64K 2 3 4", "'4' is one too many", HERE},
         {"l1", "l1 64 2 3", "2 ways", HERE},
         {"llc", "llc 0 16 0", "a cache has", HERE},
+        {"prefetch_streams", NULL, "has all three", END},
+        {"prefetch_cycles", "prefetch_cycles 0", "has all three", END},
+        {"prefetch_streams", "prefetch_streams 65", "there can be 64", END},
         {"sleep", "sleep_cycles -1", "0 to 4294967295", HERE},
         {"sleep", "sleep_cycles 4294967296", "0 to 4294967295", HERE},
         {"sleep", "sleep_cycles 10.5", "0 to 4294967295", HERE},

@@ -262,6 +262,7 @@ static void a_measured_table_is_one_that_can_be_read(void **state)
     assert_non_null(strstr(cli_last.output, "host.machine: "));
     table = read_back("host.machine");
     assert_string_equal(table->name, "measured");
+    assert_int_equal(table->prefetch_cycles, table->prefetch_streams ? table->l2_cycles : 0);
     assert_true(table->l1_cycles >= 1 && table->l1.bytes >= 4096 && table->hz > 1e6);
     assert_non_null(strstr(table->source, "\nl1: "));
     assert_non_null(strstr(table->extrapolated, "by the ratios of"));

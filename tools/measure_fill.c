@@ -210,6 +210,13 @@ static double cache_figure(const struct line_figure *figure, const struct cost_t
     return (double)table->l1_cycles * reference_cycles / reference_l1;
 }
 
+/*
+ * Of the prefetcher nothing is measured but where it brings lines to: its streams and their steps
+ * are those that the newer of the built-in machines are taken to have (sim/MACHINES.md).
+ */
+#define PREFETCH_STREAMS 16
+#define PREFETCH_LINES   4
+
 static void local_fill(const struct measure_options *options, const struct measurement *measurement,
                        struct cost_table *table)
 {
@@ -223,6 +230,11 @@ static void local_fill(const struct measure_options *options, const struct measu
     if (table->llc.bytes)
         table->llc_cycles = cycles_of(
             cache_figure(&measurement->llc, table, reference->llc_cycles, reference->l1_cycles));
+    if (table->l2.bytes) {
+        table->prefetch_streams = PREFETCH_STREAMS;
+        table->prefetch_lines = PREFETCH_LINES;
+        table->prefetch_cycles = table->l2_cycles;
+    }
     table->compute_256ths = reference->compute_256ths;
     table->operation_cycles = reference->operation_cycles;
     table->interrupt_cycles = cycles_of(reference->interrupt_cycles * table->hz / reference->hz);

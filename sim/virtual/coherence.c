@@ -32,8 +32,9 @@
  *   long ago, as they do where a directory is not told of silent evictions.
  * - Evictions and write-backs cost nothing, and no bandwidth has a limit: what queues is a line.
  * - Sets are hashed, so a pattern of addresses that piles up in few sets of a real L1 (what slab
- *   coloring is against) does no harm here. No prefetching, no two misses at once, no pages and
- *   TLBs. An L2 does not refresh its order when L1 hits, and evicts nothing from L1.
+ *   coloring is against) does no harm here. No two misses at once but for what is prefetched
+ *   (coherence_prefetch.c), no pages and TLBs. An L2 does not refresh its order when L1 hits, and
+ *   evicts nothing from L1.
  * - Threads of one core have a part each of its L1 and L2, the same for all that are in use, and
  *   the table's cost between them.
  *
@@ -234,6 +235,21 @@ static void count_transfer(const struct coherence_line *line, const struct acces
 
 /* ---- the ways of getting a line ---- */
 
+/* From the LLC, or from memory, unless it is nearer by now. */
+static uint64_t far_cycles(struct coherence *coherence, const struct access *access,
+                           enum level level)
+{
+    uint64_t cycles = level == LEVEL_LLC ? hit_cycles(coherence, access->op, level)
+                                         : table_cycles(coherence, access, LINE_INVALID, 0);
+    uint64_t near = coherence->costs->prefetch_cycles +
+                    (access->op == COST_ATOMIC ? coherence->costs->atomic_cycles : 0);
+
+    if (!prefetch_brought(&coherence->cpus[access->cpu], coherence->costs, access->address))
+        return cycles;
+    access->counts->prefetched++;
+    return near < cycles ? near : cycles;
+}
+
 /* From this CPU's own caches, with nobody else to ask. */
 static uint64_t hit(struct coherence *coherence, struct coherence_line *line,
                     const struct access *access, enum level level)
@@ -246,15 +262,15 @@ static uint64_t hit(struct coherence *coherence, struct coherence_line *line,
     }
     count_hit(access->counts, level);
     fill(coherence, access, level);
-    return hit_cycles(coherence, access->op, level);
+    return level == LEVEL_LLC ? far_cycles(coherence, access, level)
+                              : hit_cycles(coherence, access->op, level);
 }
 
 /* From memory, or from an LLC where it is no CPU's. */
 static uint64_t fetch(struct coherence *coherence, struct coherence_line *line,
                       const struct access *access, enum level level)
 {
-    uint64_t cycles = level == LEVEL_LLC ? hit_cycles(coherence, access->op, level)
-                                         : table_cycles(coherence, access, LINE_INVALID, 0);
+    uint64_t cycles = far_cycles(coherence, access, level);
 
     if (line->nr_holders)
         join(coherence, line, access);

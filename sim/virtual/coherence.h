@@ -98,7 +98,8 @@ void coherence_label(struct coherence *coherence, uintptr_t address, size_t byte
 struct coherence_counts {
     uint64_t accesses[COST_OPS];
     uint64_t hits_l1, hits_l2, hits_llc, memory; /* of lines that were this CPU's, or nobody's */
-    uint64_t upgrades; /* stores and atomics to a line that this CPU had and shared with others */
+    uint64_t prefetched; /* of hits_llc and memory: those that the prefetcher had brought nearer */
+    uint64_t upgrades;   /* stores and atomics to a line that this CPU had and shared with others */
     uint64_t transfers[DISTANCES]; /* lines that came from another CPU's caches, by its distance */
     uint64_t invalidations;        /* copies of others that stores and atomics took away */
     uint64_t queued_cycles;        /* waiting for a line that others were getting */
@@ -154,11 +155,18 @@ struct coherence_mapped {
  */
 #define COHERENCE_KNOWN 64
 
+/* What a CPU's prefetcher remembers of a page: see coherence_prefetch.c. */
+struct coherence_stream {
+    uintptr_t line; /* that was missed last: its address / COHERENCE_LINE */
+    intptr_t step;  /* to it from the one before, in lines; 0: no stream yet */
+};
+
 struct coherence_cpu {
     uint64_t known[COHERENCE_KNOWN];
     struct cache_filter l1, l2;
     unsigned node, llc;
     struct coherence_counts counts;
+    struct coherence_stream streams[COST_STREAMS_MAX]; /* the one used last first */
 };
 
 struct coherence {

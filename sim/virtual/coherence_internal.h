@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Who holds a line: what the parts of the model of caches (and its tests) ask of each other. */
+/*
+ * Who holds a line, and who saw it coming: what the parts of the model of caches (and its tests)
+ * ask of each other.
+ */
 #ifndef SLABLAB_SIM_VIRTUAL_COHERENCE_INTERNAL_H
 #define SLABLAB_SIM_VIRTUAL_COHERENCE_INTERNAL_H
 
@@ -38,6 +41,11 @@ static inline void known_forget(struct coherence *coherence, unsigned cpu, uint6
     if (*known >> 16 == line)
         *known = 0;
 }
+
+/* ---- coherence_prefetch.c ---- */
+
+/* Did the CPU's prefetcher bring the line of an address that it now misses in L1 and L2? */
+bool prefetch_brought(struct coherence_cpu *cpu, const struct cost_table *costs, uintptr_t address);
 
 /* ---- coherence_holders.c ---- */
 

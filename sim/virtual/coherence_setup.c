@@ -106,6 +106,9 @@ static int check_config(const struct coherence_config *config, struct error *err
         rc = check_cache("L2", &config->costs->l2, error);
     if (rc == 0)
         rc = check_cache("the last-level cache", &config->costs->llc, error);
+    if (rc == 0 && config->costs->prefetch_streams > COST_STREAMS_MAX)
+        rc = error_set(error, EINVAL, "caches: a prefetcher of %u streams; there can be %d",
+                       config->costs->prefetch_streams, COST_STREAMS_MAX);
     return rc ? rc : check_distances(config, error);
 }
 
@@ -412,8 +415,10 @@ void coherence_flush(struct coherence *coherence)
         if (coherence->used[chunk])
             flush_chunk(coherence, chunk);
     }
-    for (unsigned i = 0; i < coherence->nr_cpus; i++)
+    for (unsigned i = 0; i < coherence->nr_cpus; i++) {
         memset(coherence->cpus[i].known, 0, sizeof coherence->cpus[i].known);
+        memset(coherence->cpus[i].streams, 0, sizeof coherence->cpus[i].streams);
+    }
     /* Given back to the system, which gives zeroes; refused of memory that is locked. */
     if (madvise(coherence->tags, coherence->tags_bytes, MADV_DONTNEED))
         memset(coherence->tags, 0, coherence->tags_bytes);

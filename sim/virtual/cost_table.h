@@ -55,6 +55,8 @@ struct cost_cache {
     uint32_t ways;
 };
 
+#define COST_STREAMS_MAX 64
+
 /* All costs in cycles of the machine's clock, latency as seen by who asks. */
 struct cost_table {
     char *name;         /* "opteron-6172x4" */
@@ -69,6 +71,13 @@ struct cost_table {
     /* What this CPU has already: by where it is found. */
     uint32_t l1_cycles, l2_cycles, llc_cycles;
     uint32_t atomic_cycles; /* on a line that is this CPU's own, in L1, beyond an ordinary access */
+
+    /*
+     * The prefetcher (coherence_prefetch.c): streams that it follows (COST_STREAMS_MAX at most; 0:
+     * there is none, and the others are 0 too), lines from one miss of a stream to the next at
+     * most, and what a line costs that it has brought.
+     */
+    uint32_t prefetch_streams, prefetch_lines, prefetch_cycles;
 
     /*
      * Lines of others: [op][state][distance][home]. Of SHARED the distance is that of the farthest

@@ -32,6 +32,9 @@ const struct cost_key cost_keys[COST_KEYS] = {
     {"l2", COST_KEY_CACHE, AT(l2), AT(l2_cycles), false},
     {"llc", COST_KEY_CACHE, AT(llc), AT(llc_cycles), false},
     {"atomic_cycles", COST_KEY_CYCLES, AT(atomic_cycles), 0, false},
+    {"prefetch_streams", COST_KEY_CYCLES, AT(prefetch_streams), 0, true},
+    {"prefetch_lines", COST_KEY_CYCLES, AT(prefetch_lines), 0, true},
+    {"prefetch_cycles", COST_KEY_CYCLES, AT(prefetch_cycles), 0, true},
     {"store_shared_by_all", COST_KEY_CYCLES, AT(store_shared_by_all), 0, false},
     {"compute_256ths", COST_KEY_CYCLES, AT(compute_256ths), 0, false},
     {"operation_cycles", COST_KEY_CYCLES, AT(operation_cycles), 0, false},
@@ -141,8 +144,12 @@ static int cache_read(const struct reader *reader, const struct cost_key *key, c
                       key->name, key->name);
     if (cache->bytes == 0 && key->offset == AT(l1))
         return REFUSE(reader, "%s: there must be one", key->name);
-    if (cache->bytes == 0 ? cache->ways || *cycles : !cache->ways || !*cycles)
-        return REFUSE(reader, "%s: a cache has bytes, ways and cycles; none is '0 0 0'", key->name);
+    /* A hit in L1 may take no time of its own: `sim --calibrate` finds so where hits overlap. */
+    if (cache->bytes == 0 ? cache->ways || *cycles
+                          : !cache->ways || (!*cycles && key->offset != AT(l1)))
+        return REFUSE(reader,
+                      "%s: a cache has bytes, ways and, but for the L1, cycles; none is '0 0 0'",
+                      key->name);
     if (cache->ways > cache->bytes / 64)
         return REFUSE(reader, "%s: %u ways of 64 bytes are more than its %u bytes", key->name,
                       cache->ways, cache->bytes);
@@ -398,6 +405,20 @@ static int complete_check(const struct reader *reader)
     return 0;
 }
 
+static int prefetch_check(const struct reader *reader)
+{
+    const struct cost_table *table = reader->table;
+    unsigned given = !!table->prefetch_streams + !!table->prefetch_lines + !!table->prefetch_cycles;
+
+    if (given != 0 && given != 3)
+        return REFUSE(reader, "prefetch_streams, prefetch_lines and prefetch_cycles: a prefetcher "
+                              "has all three, and without one there are none");
+    if (table->prefetch_streams > COST_STREAMS_MAX)
+        return REFUSE(reader, "prefetch_streams: %u; there can be %d", table->prefetch_streams,
+                      COST_STREAMS_MAX);
+    return 0;
+}
+
 static int topology_check(struct reader *reader)
 {
     struct topology *topology;
@@ -429,6 +450,8 @@ int cost_table_read_stream(FILE *stream, const char *name, bool load_topology,
     code = lines_read(&reader, stream);
     if (!code)
         code = complete_check(&reader);
+    if (!code)
+        code = prefetch_check(&reader);
     if (!code && load_topology)
         code = topology_check(&reader);
     if (!code && !reader.table->extrapolated && !(reader.table->extrapolated = strdup("")))
