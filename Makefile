@@ -11,6 +11,7 @@ prefix  ?= /usr/local
 bindir  ?= $(prefix)/bin
 datadir ?= $(prefix)/share
 mandir  ?= $(datadir)/man
+completionsdir ?= $(datadir)/bash-completion/completions
 libdir  ?= $(prefix)/lib
 
 ifeq ($(origin CC),default)
@@ -301,8 +302,9 @@ install: all man
 	install -m 755 $(BUILD)/slablab-malloc.so $(DESTDIR)$(libdir)/slablab/slablab-malloc.so
 	install -m 644 tools/plots/* $(DESTDIR)$(datadir)/slablab/plots
 	install -m 644 traces/samples/* $(DESTDIR)$(datadir)/slablab/samples
-	install -d $(DESTDIR)$(mandir)/man1
+	install -d $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(completionsdir)
 	install -m 644 $(BUILD)/man/*.1 $(DESTDIR)$(mandir)/man1
+	install -m 644 tools/completion.bash $(DESTDIR)$(completionsdir)/slablab
 
 .PHONY: format
 format:
