@@ -55,7 +55,10 @@ static void values_are_those_that_the_program_knows(void **state)
     assert_offered("slablab import -f perf-s", "perf-script");
     assert_offered("slablab gen network", "network-receive");
     assert_offered("slablab list work", "workloads");
+    assert_offered("slablab explore --scenario remote", "remote-free");
     assert_offered("slablab replay x.slt --order ", "object trace");
+    assert_offered("slablab gen burst --order ", "fifo lifo shuffled");
+    assert_offered("slablab explore --scheduler p", "pct");
     assert_offered("slablab replay x.slt --set magazine.resize_th", "magazine.resize_threshold=");
 }
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
+# shellcheck shell=bash
 # Completion of slablab's commands, options and values for bash: `make install` puts it where
 # bash-completion finds it; or source it. It knows nothing itself: the program that stands on the
 # line is asked, with --help for its commands and options and with `list` for names.
 #
 # Where nothing is offered here readline offers files.
 
-# What the program says to ARGUMENTS...; each option on a line of its own.
+# What the program says to ARGUMENTS...; nothing is wrapped, so that an option is a line.
 _slablab_ask() {
     ARGP_HELP_FMT=rmargin=9999,opt-doc-col=60,no-dup-args-note "$_slablab_program" "$@" \
         </dev/null 2>/dev/null
@@ -32,7 +33,7 @@ _slablab_help() {
 
 # Of help on standard input: all options, a line each.
 _slablab_options() {
-    sed -n 's/^ *\(-.*\)/\1/p' | sed 's/   .*//' | grep -oE -- '(^|, )--?[^ =,]+' | sed 's/^, //'
+    sed -n 's/^ *\(-.*\)/\1/p' | sed 's/   .*//' | grep -oE -- '(^|, )--?[^][ =,]+' | sed 's/^, //'
 }
 
 # _slablab_argument OPTION: of help on standard input, what the option takes; nothing: it takes none.
@@ -75,8 +76,16 @@ _slablab_choices() {
     grep '|' | tr '|' '\n' | grep -xE '[a-z][a-z0-9-]*'
 }
 
-# _slablab_values COMMAND OPTION ARGUMENT TYPED: what an option can be: names of a list that is
-# called as the option is, or choices that its argument's name spells out.
+# _slablab_table NAME: of help on standard input, the names in a table that is headed so ("Scenarios:").
+_slablab_table() {
+    awk -v heading="$1:" 'tolower($0) == heading { inside = 1; next }
+        !/^  / { inside = 0 }
+        inside { print $1 }'
+}
+
+# _slablab_values COMMAND OPTION ARGUMENT TYPED: what an option can be: names of a list, or of a table
+# in the help on standard input, that is called as the option is, or choices that its argument's
+# name spells out.
 _slablab_values() {
     local list
 
@@ -91,6 +100,7 @@ _slablab_values() {
     elif [[ $list ]]; then
         _slablab_ask list "$list" | _slablab_first_words
     else
+        _slablab_table "${2%s}s"
         _slablab_choices <<<"$3"
     fi
 }
@@ -147,7 +157,8 @@ _slablab() {
     [[ $option ]] && argument=$(_slablab_argument "$option" <<<"$help")
     if [[ $argument ]]; then
         long=$(_slablab_long "$option" <<<"$help")
-        mapfile -t candidates < <(_slablab_values "${words[1]}" "$long" "$argument" "$value")
+        mapfile -t candidates < \
+            <(_slablab_values "${words[1]}" "$long" "$argument" "$value" <<<"$help")
         [[ $_slablab_typed == *[,=]* ]] && head=${_slablab_typed%"${_slablab_typed##*[,=]}"}
         [[ $argument == *LIST* || $argument == *[,=]* ]] && # more may follow
             compopt -o nospace 2>/dev/null
