@@ -10,6 +10,8 @@ VERSION := 0.1.0
 prefix  ?= /usr/local
 bindir  ?= $(prefix)/bin
 datadir ?= $(prefix)/share
+mandir  ?= $(datadir)/man
+completionsdir ?= $(datadir)/bash-completion/completions
 libdir  ?= $(prefix)/lib
 
 ifeq ($(origin CC),default)
@@ -23,7 +25,7 @@ VIRTUAL  := $(BUILD)/virtual
 # ---- packages (the README's table says what each is for) ----
 packages_build := gcc libc6-dev make pkg-config libnuma-dev libhwloc-dev liburcu-dev libzstd-dev \
                   libjansson-dev libarchive-dev libxxhash-dev libbsd-dev
-packages_check := libcmocka-dev
+packages_check := libcmocka-dev groff-base
 packages_demo  := gnuplot-nox libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4
 modules        := numa hwloc liburcu libzstd jansson libarchive libxxhash libbsd
 
@@ -286,13 +288,23 @@ bench-run: all $(BUILD)/tests/recorded/pairs
 	@tools/bench $(BUILD)/slablab
 
 # ---- the rest ----
+# Manual pages, of what the program itself says with --help; which ones there are it says too.
+.PHONY: man
+man: $(BUILD)/man/slablab.1
+
+$(BUILD)/man/slablab.1: $(BUILD)/slablab tools/man-pages tools/man-page.awk
+	$(call quiet,MAN,$(@D))tools/man-pages $< $(@D) $(libdir) $(datadir)
+
 .PHONY: install
-install: all
+install: all man
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/slablab $(DESTDIR)$(datadir)/slablab/plots $(DESTDIR)$(datadir)/slablab/samples
 	install -m 755 $(BUILD)/slablab $(DESTDIR)$(bindir)/slablab
 	install -m 755 $(BUILD)/slablab-malloc.so $(DESTDIR)$(libdir)/slablab/slablab-malloc.so
 	install -m 644 tools/plots/* $(DESTDIR)$(datadir)/slablab/plots
 	install -m 644 traces/samples/* $(DESTDIR)$(datadir)/slablab/samples
+	install -d $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(completionsdir)
+	install -m 644 $(BUILD)/man/*.1 $(DESTDIR)$(mandir)/man1
+	install -m 644 tools/completion.bash $(DESTDIR)$(completionsdir)/slablab
 
 .PHONY: format
 format:
@@ -311,6 +323,7 @@ help:
 	@echo 'make coverage   the tests, and which lines of allocators/ they reach'
 	@echo 'make bench      speed, as ratios measured side by side (about 2 minutes)'
 	@echo 'make deps       install the packages that are missing (Debian, Ubuntu)'
+	@echo 'make man        manual pages, in $(BUILD)/man'
 	@echo 'make install    into $$(DESTDIR)$$(prefix), default /usr/local'
 	@echo 'make format     clang-format over all C'
 	@echo 'make clean      remove build/ and demo/'

@@ -32,18 +32,43 @@ char *cli_read_file(const char *path)
     return text ? text : strdup("");
 }
 
+/* `text` with the test's folder for each @. */
+static void expand(const char *text, char expanded[2048])
+{
+    size_t used = 0;
+
+    for (const char *c = text; *c && used < 2048 - sizeof cli_folder; c++) {
+        if (*c == '@')
+            used += (size_t)sprintf(expanded + used, "%s", cli_folder);
+        else
+            expanded[used++] = *c;
+    }
+    expanded[used] = '\0';
+}
+
+char *cli_ask(const char *command, int *status)
+{
+    char expanded[2048], all[2100], *text = NULL;
+    size_t size = 0;
+    FILE *stream;
+
+    expand(command, expanded);
+    snprintf(all, sizeof all, "{ %s; } 2>&1 </dev/null", expanded);
+    stream = popen(all, "r");
+    assert_non_null(stream);
+    if (getdelim(&text, &size, '\0', stream) < 0) {
+        free(text);
+        text = strdup("");
+    }
+    *status = WEXITSTATUS(pclose(stream));
+    return text;
+}
+
 void cli_run(const char *arguments)
 {
-    char command[4096], expanded[2048] = "", path[128];
+    char command[4096], expanded[2048], path[128];
 
-    for (const char *c = arguments; *c; c++) {
-        size_t used = strlen(expanded);
-
-        if (*c == '@')
-            strcat(expanded, cli_folder);
-        else
-            expanded[used] = *c, expanded[used + 1] = '\0';
-    }
+    expand(arguments, expanded);
     snprintf(command, sizeof command, "%s %s >%s/.out 2>%s/.err </dev/null", cli_program, expanded,
              cli_folder, cli_folder);
     cli_last.status = WEXITSTATUS(system(command));
@@ -104,6 +129,7 @@ int cli_set_up(void **state)
     cli_program = getenv("SLABLAB");
     if (!cli_program)
         cli_program = "build/debug/slablab";
+    setenv("SLABLAB", cli_program, 1); /* for scripts */
     strcpy(cli_folder, "/tmp/slablab-cli-XXXXXX");
     return mkdtemp(cli_folder) ? 0 : -1;
 }

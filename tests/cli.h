@@ -24,6 +24,11 @@ int cli_tear_down(void **state);
 
 /* Runs `slablab ARGUMENTS` through the shell in the sources' folder; @ is the test's folder. */
 void cli_run(const char *arguments);
+/*
+ * What a shell command says in the sources' folder, on both outputs, @ as above; the caller's to
+ * free. $SLABLAB is the program.
+ */
+char *cli_ask(const char *command, int *status);
 void assert_status(int expected);
 /* Refused: status 2, one line that holds `words`. */
 void assert_refused(const char *words);

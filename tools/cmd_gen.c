@@ -113,6 +113,54 @@ static const struct argp_option output_option = {
     "output", 'o', "OUT.slt", 0, "the trace to write (- is standard output; default: WORKLOAD.slt)",
     0};
 
+/* What a parameter takes, as the name of an option's argument; to free, NULL: no memory. */
+static char *name_argument(const struct tunable *row)
+{
+    size_t size = 1;
+    char *text;
+
+    switch (row->kind) {
+    case TUNABLE_UINT:
+        return strdup("N");
+    case TUNABLE_SIZE:
+        return strdup("SIZE");
+    case TUNABLE_BOOL:
+        return strdup("on|off");
+    case TUNABLE_STRING:
+        return strdup("TEXT");
+    case TUNABLE_CHOICE:
+        break;
+    }
+    for (const char *const *choice = row->choices; *choice; choice++)
+        size += strlen(*choice) + 1;
+    text = calloc(1, size);
+    for (const char *const *choice = row->choices; text && *choice; choice++)
+        strcat(strcat(text, choice == row->choices ? "" : "|"), *choice);
+    return text;
+}
+
+/* Its summary, range and default; what choices there are its argument says. To free. */
+static char *describe_parameter(const struct tunable *row, const void *options)
+{
+    bool range = row->kind == TUNABLE_UINT || row->kind == TUNABLE_SIZE;
+    char value[64], words[200], *text;
+
+    if (asprintf(&text, "%s%s%s (default %s)", row->summary, range ? ": " : "",
+                 range ? tunable_allowed(row, words, sizeof words) : "",
+                 tunable_text(row, options, value, sizeof value)) < 0)
+        return NULL;
+    return text;
+}
+
+static void free_option_table(struct argp_option *table)
+{
+    for (size_t i = 0; table && table[i].key >= KEY_PARAMETER; i++) {
+        free((void *)table[i].arg);
+        free((void *)table[i].doc);
+    }
+    free(table);
+}
+
 /* One option a parameter, with its default and its range. */
 static struct argp_option *make_option_table(const struct arguments *arguments)
 {
@@ -122,25 +170,20 @@ static struct argp_option *make_option_table(const struct arguments *arguments)
         return NULL;
     for (size_t i = 0; i < arguments->nr_parameters; i++) {
         const struct tunable *row = &arguments->parameters[i];
-        char value[64], words[200], *text;
 
-        if (asprintf(&text, "%s: %s (default %s)", row->summary,
-                     tunable_allowed(row, words, sizeof words),
-                     tunable_text(row, arguments->options, value, sizeof value)) < 0)
-            text = NULL;
-        table[i] = (struct argp_option){row->key, KEY_PARAMETER + (int)i, "V", 0, text, 0};
+        table[i] = (struct argp_option){.name = row->key,
+                                        .key = KEY_PARAMETER + (int)i,
+                                        .arg = name_argument(row),
+                                        .doc = describe_parameter(row, arguments->options)};
+        if (!table[i].arg) { /* it would be an option that takes nothing */
+            free_option_table(table);
+            return NULL;
+        }
     }
     table[arguments->nr_parameters] = output_option;
     if (!arguments->workload)
         memcpy(table + arguments->nr_parameters + 1, like_options, sizeof like_options);
     return table;
-}
-
-static void free_option_table(struct argp_option *table)
-{
-    for (size_t i = 0; table && table[i].key >= KEY_PARAMETER; i++)
-        free((void *)table[i].doc);
-    free(table);
 }
 
 /* ---- the command ---- */

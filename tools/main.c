@@ -36,13 +36,16 @@ static const struct command commands[] = {
 
 static void usage(FILE *stream)
 {
-    fprintf(stream, "usage: slablab COMMAND [ARGUMENT...]\n\n"
-                    "Replays recorded allocation traces against slab allocator designs.\n\n");
+    fprintf(stream, "usage: slablab COMMAND [ARGUMENT...]\n"
+                    "       slablab --version\n\n"
+                    "Replays recorded allocation traces against slab allocator designs.\n\n"
+                    "Commands:\n");
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(stream, "  %-15s %s\n", commands[i].name, commands[i].summary);
+        fprintf(stream, "  %-16s %s\n", commands[i].name, commands[i].summary);
     fprintf(stream,
-            "\n`slablab COMMAND --help` tells more. Exit status: 0 done, 1 the run failed or "
-            "is\ninvalid, 2 wrong usage or unreadable input.\n");
+            "\n`slablab COMMAND --help` tells more, with examples; so does slablab-COMMAND(1).\n\n"
+            "Exit status: 0 done; 1 the run failed or is invalid; 2 wrong usage or unreadable "
+            "input.\n");
 }
 
 static int run_command(const struct command *command, int argc, char **argv)
