@@ -24,6 +24,8 @@ int cli_tear_down(void **state);
 
 /* Runs `slablab ARGUMENTS` through the shell in the sources' folder; @ is the test's folder. */
 void cli_run(const char *arguments);
+/* Runs a shell command, which must succeed, in the sources' folder; @ as in cli_run(). */
+void cli_shell(const char *text);
 void assert_status(int expected);
 /* Refused: status 2, one line that holds `words`. */
 void assert_refused(const char *words);
