@@ -101,7 +101,7 @@ static void sizes_are_told_by_powers_of_two(void **state)
 /* A tooth, a long rest, and a tooth at the end. */
 static void the_series_stays_bounded_and_loses_no_peak(void **state)
 {
-    const struct profile_series *series = &profile->series;
+    const struct live_series *series = &profile->series;
     uint64_t events = 0;
 
     (void)state;
@@ -115,7 +115,7 @@ static void the_series_stays_bounded_and_loses_no_peak(void **state)
     trace_fixture_wait(&fixture, UINT64_C(1) << 40);
     trace_fixture_alloc(&fixture, 0, 0);
     end_and_read();
-    assert_in_range(series->count, PROFILE_INTERVALS / 2, PROFILE_INTERVALS);
+    assert_in_range(series->count, LIVE_INTERVALS / 2, LIVE_INTERVALS);
     assert_int_equal(series->intervals[0].peak_objects, 5000);
     assert_int_equal(series->intervals[0].peak_bytes, 5000 * 64);
     assert_int_equal(series->intervals[0].objects, 1000);
@@ -124,7 +124,7 @@ static void the_series_stays_bounded_and_loses_no_peak(void **state)
     for (size_t i = 0; i < series->count; i++)
         events += series->intervals[i].events;
     assert_int_equal(events, 5000 + 4000 + 1);
-    assert_int_equal(series->count, summary.duration_ns / series->interval_ns + 1);
+    assert_int_equal(series->count, summary.duration_ns / series->length + 1);
 }
 
 static void every_pair_of_streams_is_counted(void **state)

@@ -142,17 +142,17 @@ static json_t *lives_json(const struct histogram by_death[PROFILE_DEATHS])
     return object;
 }
 
-static json_t *series_json(const struct profile_series *series)
+static json_t *series_json(const struct live_series *series)
 {
     static const char *const keys[] = {"objects", "bytes", "peak_objects", "peak_bytes", "events"};
     json_t *object = json_object();
 
-    set_count(object, "interval_ns", series->interval_ns);
+    set_count(object, "interval_ns", series->length);
     for (size_t key = 0; key < sizeof keys / sizeof *keys; key++) {
         json_t *column = json_array();
 
         for (size_t i = 0; i < series->count; i++) {
-            const struct profile_interval *interval = &series->intervals[i];
+            const struct live_interval *interval = &series->intervals[i];
             const uint64_t values[] = {interval->objects, interval->bytes, interval->peak_objects,
                                        interval->peak_bytes, interval->events};
 

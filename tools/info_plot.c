@@ -141,7 +141,7 @@ static int plot_live(struct plot_writer *writer, const struct plot_trace *trace,
                      const struct trace_summary *summary)
 {
     static const char *const units[] = {"ns", "µs", "ms", "s"};
-    const struct profile_series *series = &summary->profile.series;
+    const struct live_series *series = &summary->profile.series;
     double scale = 1;
     size_t unit = 0;
     char bytes[32], title[256];
@@ -156,9 +156,9 @@ static int plot_live(struct plot_writer *writer, const struct plot_trace *trace,
         scale *= 1000;
     picture_block(&picture, "live");
     for (size_t i = 0; i < series->count; i++) {
-        const struct profile_interval *interval = &series->intervals[i];
+        const struct live_interval *interval = &series->intervals[i];
 
-        fprintf(picture.data, "%.9g %llu %.9g\n", (double)i * (double)series->interval_ns / scale,
+        fprintf(picture.data, "%.9g %llu %.9g\n", (double)i * (double)series->length / scale,
                 (unsigned long long)interval->peak_objects, (double)interval->peak_bytes);
     }
     picture_set(&picture, "x_text = 'recorded time (%s)'", units[unit]);

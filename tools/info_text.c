@@ -122,8 +122,7 @@ static void print_times(const struct profile *profile, FILE *stream)
 /* ---- the live set ---- */
 
 /* Of each character's part of the series the peak; the lowest block is the lowest eighth. */
-static void print_sparks(const struct profile_series *series, bool bytes, uint64_t peak,
-                         FILE *stream)
+static void print_sparks(const struct live_series *series, bool bytes, uint64_t peak, FILE *stream)
 {
     static const char *const blocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
     size_t sparks = series->count < SPARKS ? series->count : SPARKS;
@@ -133,7 +132,7 @@ static void print_sparks(const struct profile_series *series, bool bytes, uint64
 
         for (size_t i = spark * series->count / sparks; i < (spark + 1) * series->count / sparks;
              i++) {
-            const struct profile_interval *interval = &series->intervals[i];
+            const struct live_interval *interval = &series->intervals[i];
             uint64_t value = bytes ? interval->peak_bytes : interval->peak_objects;
 
             highest = value > highest ? value : highest;

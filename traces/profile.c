@@ -7,62 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* ---- the live set over time ---- */
-
-/* Two intervals become one, until the last one is in the first half. */
-static void series_halve(struct profile_series *series)
-{
-    for (size_t i = 0; i < series->count; i += 2) {
-        struct profile_interval one = series->intervals[i];
-
-        if (i + 1 < series->count) {
-            const struct profile_interval *next = &series->intervals[i + 1];
-
-            if (next->peak_objects > one.peak_objects)
-                one.peak_objects = next->peak_objects;
-            if (next->peak_bytes > one.peak_bytes)
-                one.peak_bytes = next->peak_bytes;
-            one.objects = next->objects;
-            one.bytes = next->bytes;
-            one.events += next->events;
-        }
-        series->intervals[i / 2] = one;
-    }
-    series->count = (series->count + 1) / 2;
-    series->interval_ns *= 2;
-}
-
-/* The interval of this time; those up to it begin with what lives now. */
-static struct profile_interval *series_at(struct profile *profile, uint64_t time_ns)
-{
-    struct profile_series *series = &profile->series;
-    const struct profile_interval empty = {profile->live_objects, profile->live_bytes,
-                                           profile->live_objects, profile->live_bytes, 0};
-
-    if (series->interval_ns == 0)
-        series->interval_ns = 1;
-    while (time_ns / series->interval_ns >= PROFILE_INTERVALS) {
-        if (series->count == 0)
-            series->interval_ns *= 2;
-        else
-            series_halve(series);
-    }
-    while (series->count <= time_ns / series->interval_ns)
-        series->intervals[series->count++] = empty;
-    return &series->intervals[time_ns / series->interval_ns];
-}
-
-static void profile_note_live(struct profile *profile, struct profile_interval *interval)
-{
-    interval->objects = profile->live_objects;
-    interval->bytes = profile->live_bytes;
-    if (interval->objects > interval->peak_objects)
-        interval->peak_objects = interval->objects;
-    if (interval->bytes > interval->peak_bytes)
-        interval->peak_bytes = interval->bytes;
-    interval->events++;
-}
-
 /* ---- pairs of streams ---- */
 
 static struct profile_pair *pair_place(struct profile_pair *pairs, size_t room, uint32_t alloc,
@@ -184,12 +128,10 @@ int profile_add(struct profile *profile, const struct trace_event *event,
                 const struct trace_type *type)
 {
     double passed_ns = (double)(event->time_ns - profile->last_ns);
-    struct profile_interval *interval;
     int code = 0;
 
     if (event->op != TRACE_ALLOC && event->op != TRACE_FREE)
         return 0;
-    interval = series_at(profile, event->time_ns);
     profile->live_objects_ns += passed_ns * (double)profile->live_objects;
     profile->live_bytes_ns += passed_ns * (double)profile->live_bytes;
     profile->last_ns = event->time_ns;
@@ -198,7 +140,7 @@ int profile_add(struct profile *profile, const struct trace_event *event,
     if (!code)
         code = event->op == TRACE_ALLOC ? profile_alloc(profile, event, type)
                                         : profile_free(profile, event, type);
-    profile_note_live(profile, interval);
+    live_series_add(&profile->series, event->time_ns, profile->live_objects, profile->live_bytes);
     profile->events++;
     return code;
 }

@@ -8,24 +8,8 @@
 #define SLABLAB_TRACES_PROFILE_H
 
 #include "sim/histogram.h"
+#include "traces/live_series.h"
 #include "traces/trace.h"
-
-/* ---- the live set over time ---- */
-
-/* One interval; those of a series are of one length and follow each other from time 0. */
-struct profile_interval {
-    uint64_t peak_objects, peak_bytes; /* within it, what it began with included */
-    uint64_t objects, bytes;           /* at its end */
-    uint64_t events;
-};
-
-enum { PROFILE_INTERVALS = 1024 }; /* at most; half of it at least, of a trace that takes as long */
-
-struct profile_series {
-    uint64_t interval_ns; /* a power of two: it doubles when the series is full */
-    size_t count;
-    struct profile_interval intervals[PROFILE_INTERVALS];
-};
 
 /* ---- who frees what ---- */
 
@@ -55,7 +39,7 @@ struct profile {
     struct histogram lives_ns[PROFILE_DEATHS];     /* by which stream freed it */
     struct histogram lives_events[PROFILE_DEATHS]; /* allocations and frees of all streams */
     struct histogram gaps_ns, stream_gaps_ns; /* between recorded events, of all or of a stream */
-    struct profile_series series;
+    struct live_series series;                /* over time in ns */
     double live_objects_ns, live_bytes_ns; /* integrals over time: by its length they are means */
 
     struct profile_pair *pairs; /* frees 0: an empty place; after profile_finish sorted, dense */
