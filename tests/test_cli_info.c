@@ -41,6 +41,15 @@ static void sizes_lives_and_the_live_set_are_shown(void **state)
     assert_shown("\n(untyped) ");
 }
 
+static void sizes_just_below_a_unit_are_written_out(void **state)
+{
+    (void)state;
+    cli_run("gen pairs --size 1010 --cpus 1 --events 100 -o @/odd.slt");
+    assert_status(0);
+    cli_run("info @/odd.slt");
+    assert_shown("about 1010 B in the middle, 1010 B on average, 1010 B at most\n");
+}
+
 static void few_streams_are_a_matrix(void **state)
 {
     (void)state;
@@ -181,6 +190,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_lives_and_the_live_set_are_shown),
+        cmocka_unit_test(sizes_just_below_a_unit_are_written_out),
         cmocka_unit_test(few_streams_are_a_matrix),
         cmocka_unit_test(of_many_streams_the_busiest_pairs_are_shown),
         cmocka_unit_test(the_json_holds_all_of_it),

@@ -137,6 +137,23 @@ static void the_live_set_goes_up_and_down_as_recorded(void **state)
     assert_true(distances[SHAPE].distance < 0.03);
 }
 
+static void of_a_long_recording_a_sample_is_kept(void **state)
+{
+    (void)state;
+    record("mixed", "events", "700000");
+    imitate(source, (struct likeness_options){.seed = 1});
+    assert_true(recorded->allocs > LIKENESS_SAMPLE);
+    assert_int_equal(recorded->nr_sample, LIKENESS_SAMPLE);
+    for (size_t i = 1; i < LIKENESS_SAMPLE; i++)
+        assert_true(recorded->sample[i - 1].birth < recorded->sample[i].birth);
+    /* What was born first is as likely to be in it as what was born last. */
+    assert_in_range(recorded->sample[LIKENESS_SAMPLE / 2].birth, 330000, 370000);
+    assert_true(distances[KINDS].distance < 0.05);
+    assert_true(distances[LIVES].distance < 0.05);
+    assert_true(distances[MEAN].distance < 0.05);
+    assert_true(distances[PEAK].distance < 0.05);
+}
+
 static void a_load_shorter_than_the_recording_is_of_all_of_it(void **state)
 {
     (void)state;
@@ -257,6 +274,7 @@ int main(void)
         TEST(unlike_traces_are_far_apart),
         TEST(the_samples_can_be_imitated),
         TEST(the_live_set_goes_up_and_down_as_recorded),
+        TEST(of_a_long_recording_a_sample_is_kept),
         TEST(a_load_shorter_than_the_recording_is_of_all_of_it),
         TEST(a_load_without_phases_comes_out_the_same),
         TEST(a_load_can_have_more_cpus_and_events),

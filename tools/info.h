@@ -18,6 +18,12 @@ int info_print_json(const struct trace_summary *summary, FILE *stream);
 void info_lives(const struct histogram by_death[PROFILE_DEATHS], struct histogram *all);
 
 /*
+ * Three digits, or a whole number below `step`, and the unit, of which each is `step` of the one
+ * before; NULL ends them: "12.3M", "1010 B", "1.5 ms".
+ */
+const char *info_scale(char text[16], double value, double step, const char *const *units);
+
+/*
  * Draws the trace into `folder`, made if it is not there; format "svg" or "png". What was drawn
  * is named to `names`, a line each.
  */

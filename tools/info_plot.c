@@ -11,25 +11,19 @@
 
 enum { HEAT_CELLS = 64 }; /* a side; of more streams neighbors share a cell */
 
-/* "1.5 KiB": of the titles. */
-static void bytes_say(char text[32], double bytes)
+/* For titles. */
+static void bytes_say(char text[16], double bytes)
 {
-    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
-    size_t unit = 0;
+    static const char *const units[] = {" bytes", " KiB", " MiB", " GiB", " TiB", NULL};
 
-    for (; bytes >= 1023.5 && unit < 4; unit++)
-        bytes /= 1024;
-    snprintf(text, 32, "%.3g %s", bytes, units[unit]);
+    info_scale(text, bytes, 1024, units);
 }
 
-static void time_say(char text[32], double time_ns)
+static void time_say(char text[16], double time_ns)
 {
-    static const char *const units[] = {"ns", "µs", "ms", "s"};
-    size_t unit = 0;
+    static const char *const units[] = {" ns", " µs", " ms", " s", NULL};
 
-    for (; time_ns >= 999.5 && unit < 3; unit++)
-        time_ns /= 1000;
-    snprintf(text, 32, "%.3g %s", time_ns, units[unit]);
+    info_scale(text, time_ns, 1000, units);
 }
 
 /* ---- sizes ---- */
@@ -57,7 +51,7 @@ static void size_rows(struct picture *picture, const struct histogram *sizes)
 static int plot_sizes(struct plot_writer *writer, const struct plot_trace *trace,
                       const struct profile *profile)
 {
-    char middle[32], mean[32], title[256];
+    char middle[16], mean[16], title[256];
     struct picture picture;
     int code = picture_open(writer, trace, "sizes", 0, &picture);
 
@@ -114,7 +108,7 @@ static int plot_lifetimes(struct plot_writer *writer, const struct plot_trace *t
                           const struct profile *profile)
 {
     uint64_t allocs = profile->sizes.count;
-    char middle[32], title[256];
+    char middle[16], title[256];
     struct picture picture;
     struct histogram all;
     int code = picture_open(writer, trace, "lifetimes", 0, &picture);
@@ -144,7 +138,7 @@ static int plot_live(struct plot_writer *writer, const struct plot_trace *trace,
     const struct live_series *series = &summary->profile.series;
     double scale = 1;
     size_t unit = 0;
-    char bytes[32], title[256];
+    char bytes[16], title[256];
     struct picture picture;
     int code = picture_open(writer, trace, "live", 0, &picture);
 
@@ -265,7 +259,7 @@ int info_plot(const char *path, const struct trace_summary *summary, const char 
               const char *format, FILE *names, struct error *error)
 {
     struct plot_trace trace = {.path = path, .machine = ""};
-    char *scripts = NULL, caption[512], time[32];
+    char *scripts = NULL, caption[512], time[16];
     struct plot_list list = {0};
     struct plot_writer writer = {.plots = folder, .format = format, .list = &list, .error = error};
     int code = plot_scripts_find(&scripts, error);

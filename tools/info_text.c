@@ -10,7 +10,7 @@
 enum {
     CACHES_SHOWN = 15,
     STREAMS_SHOWN = 32,
-    MATRIX_STREAMS = 6, /* as many columns fit a terminal of 80 */
+    MATRIX_STREAMS = 5, /* as many columns fit a terminal of 80 */
     PAIRS_SHOWN = 12,
     SPARKS = 64 /* characters of a series */
 };
@@ -26,12 +26,11 @@ void info_lives(const struct histogram by_death[PROFILE_DEATHS], struct histogra
 
 /* ---- numbers ---- */
 
-/* Three digits and what they count thousands of: "12.3M", "999", "1.50 ms". */
-static const char *scaled(char text[16], double value, double step, const char *const *units)
+const char *info_scale(char text[16], double value, double step, const char *const *units)
 {
     while (value >= step * 0.9995 && units[1])
         value /= step, units++;
-    if (value == floor(value) && value < 1000)
+    if (value == floor(value) || value >= 999.5) /* 1010 B is below one KiB */
         snprintf(text, 16, "%.0f%s", value, *units);
     else
         snprintf(text, 16, "%.3g%s", value, *units);
@@ -42,21 +41,21 @@ static const char *as_time(char text[16], double value_ns)
 {
     static const char *const units[] = {" ns", " us", " ms", " s", NULL};
 
-    return scaled(text, value_ns, 1000, units);
+    return info_scale(text, value_ns, 1000, units);
 }
 
 static const char *as_bytes(char text[16], double bytes)
 {
     static const char *const units[] = {" B", " KiB", " MiB", " GiB", " TiB", NULL};
 
-    return scaled(text, bytes, 1024, units);
+    return info_scale(text, bytes, 1024, units);
 }
 
 static const char *as_count(char text[16], double value)
 {
     static const char *const units[] = {"", "k", "M", "G", "T", NULL};
 
-    return scaled(text, value, 1000, units);
+    return info_scale(text, value, 1000, units);
 }
 
 /* ---- sizes and times ---- */
