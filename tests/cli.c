@@ -80,6 +80,22 @@ void cli_run(const char *arguments)
     cli_last.messages = cli_read_file(path);
 }
 
+void cli_shell(const char *text)
+{
+    char command[4096] = "set -e; ";
+
+    for (const char *c = text; *c; c++) {
+        size_t used = strlen(command);
+
+        if (*c == '@')
+            strcat(command, cli_folder);
+        else
+            command[used] = *c, command[used + 1] = '\0';
+    }
+    if (system(command) != 0)
+        fail_msg("failed: %s", command);
+}
+
 void assert_status(int expected)
 {
     if (cli_last.status != expected)

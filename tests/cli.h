@@ -29,6 +29,8 @@ void cli_run(const char *arguments);
  * free. $SLABLAB is the program.
  */
 char *cli_ask(const char *command, int *status);
+/* Runs a shell command, which must succeed, in the sources' folder; @ as in cli_run(). */
+void cli_shell(const char *text);
 void assert_status(int expected);
 /* Refused: status 2, one line that holds `words`. */
 void assert_refused(const char *words);

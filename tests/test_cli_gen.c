@@ -169,7 +169,7 @@ static void a_load_like_a_recorded_one_says_how_like_it_is(void **state)
     assert_non_null(strstr(cli_last.messages, "Kolmogorov-Smirnov"));
     assert_non_null(strstr(cli_last.messages, "left out: 1942 events"));
     object = json_loads(cli_last.output, 0, NULL);
-    assert_int_equal(json_array_size(json_object_get(object, "distances")), 8);
+    assert_int_equal(json_array_size(json_object_get(object, "distances")), 9);
     json_decref(object);
     cli_run("info @/like.slt");
     assert_status(0);

@@ -7,6 +7,7 @@
 #include "traces/summary.h"
 
 #include <errno.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@
 
 #include <cmocka.h>
 
-enum { KINDS, LIVES, LIVES_NS, GAPS, WAYS, MEAN, PEAK, ALLOCS };
+enum { KINDS, LIVES, LIVES_NS, GAPS, WAYS, MEAN, PEAK, SHAPE, ALLOCS };
 
 static char source[] = "/tmp/slablab-source-XXXXXX";
 static char result[] = "/tmp/slablab-result-XXXXXX";
@@ -106,18 +107,61 @@ static void unlike_traces_are_far_apart(void **state)
 static void the_samples_can_be_imitated(void **state)
 {
     static const char *const samples[] = {"traces/samples/gcc.slt", "traces/samples/find.slt",
-                                          "traces/samples/hackbench.slt"};
+                                          "traces/samples/hackbench.slt",
+                                          "traces/samples/python.slt"};
 
     (void)state;
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 4; i++) {
         imitate(samples[i], (struct likeness_options){.seed = 1});
         assert_int_equal(generated->events, recorded->events);
         assert_int_equal(generated->streams, recorded->streams);
-        assert_true(distances[KINDS].distance < 0.02);
+        assert_true(distances[KINDS].distance < 0.05);
         assert_true(distances[LIVES].distance < 0.2);
         assert_true(distances[GAPS].distance < 0.06);
-        assert_true(distances[WAYS].distance < 0.04);
+        assert_true(distances[MEAN].distance < 0.05);
+        assert_true(distances[PEAK].distance < 0.05);
+        assert_true(distances[SHAPE].distance < 0.05);
+        /* Of python's two threads one sleeps a third of the time: the other frees what it left. */
+        assert_true(fabs(distances[WAYS].generated - distances[WAYS].recorded) <
+                    (i == 3 ? 0.1 : 0.05 * distances[WAYS].recorded));
     }
+}
+
+static void the_live_set_goes_up_and_down_as_recorded(void **state)
+{
+    (void)state;
+    record("sawtooth", "seed", "7");
+    imitate(source, (struct likeness_options){.seed = 1});
+    assert_true(distances[MEAN].distance < 0.05);
+    assert_true(distances[PEAK].distance < 0.05);
+    assert_true(distances[SHAPE].distance < 0.03);
+}
+
+static void of_a_long_recording_a_sample_is_kept(void **state)
+{
+    (void)state;
+    record("mixed", "events", "700000");
+    imitate(source, (struct likeness_options){.seed = 1});
+    assert_true(recorded->allocs > LIKENESS_SAMPLE);
+    assert_int_equal(recorded->nr_sample, LIKENESS_SAMPLE);
+    for (size_t i = 1; i < LIKENESS_SAMPLE; i++)
+        assert_true(recorded->sample[i - 1].birth < recorded->sample[i].birth);
+    /* What was born first is as likely to be in it as what was born last. */
+    assert_in_range(recorded->sample[LIKENESS_SAMPLE / 2].birth, 330000, 370000);
+    assert_true(distances[KINDS].distance < 0.05);
+    assert_true(distances[LIVES].distance < 0.05);
+    assert_true(distances[MEAN].distance < 0.05);
+    assert_true(distances[PEAK].distance < 0.05);
+}
+
+static void a_load_shorter_than_the_recording_is_of_all_of_it(void **state)
+{
+    (void)state;
+    imitate("traces/samples/gcc.slt", (struct likeness_options){.cpus = 16, .seed = 1});
+    assert_int_equal(generated->events, recorded->events);
+    assert_true(distances[KINDS].distance < 0.05);
+    assert_true(distances[LIVES].distance < 0.2);
+    assert_true(fabs(distances[WAYS].generated - distances[WAYS].recorded) < 0.02);
 }
 
 static void a_load_without_phases_comes_out_the_same(void **state)
@@ -185,7 +229,7 @@ static void what_is_older_than_the_recording_is_left_out_and_counted(void **stat
     assert_int_equal(recorded->peak_live, 1);
 }
 
-static void what_was_never_freed_is_never_freed(void **state)
+static void what_outlives_the_recording_lives_till_it_is_begun_anew(void **state)
 {
     struct trace_fixture fixture;
 
@@ -194,10 +238,14 @@ static void what_was_never_freed_is_never_freed(void **state)
     for (uint32_t i = 0; i < 100; i++)
         trace_fixture_alloc(&fixture, 0, i);
     trace_fixture_end(&fixture);
+    imitate(fixture.path, (struct likeness_options){.seed = 1});
+    assert_int_equal(generated->allocs, 100);
+    assert_int_equal(generated->peak_live, 100);
     imitate(fixture.path, (struct likeness_options){.seed = 1, .events = 1000});
     trace_fixture_remove(&fixture);
-    assert_int_equal(generated->allocs, 1000);
-    assert_int_equal(generated->peak_live, 1000);
+    assert_int_equal(generated->events, 1000);
+    assert_in_range(generated->allocs, 490, 600); /* up 100, down 100, and up again */
+    assert_in_range(generated->peak_live, 98, 102);
 }
 
 static void there_must_be_something_to_be_like(void **state)
@@ -225,11 +273,14 @@ int main(void)
         TEST(a_trace_is_like_itself),
         TEST(unlike_traces_are_far_apart),
         TEST(the_samples_can_be_imitated),
+        TEST(the_live_set_goes_up_and_down_as_recorded),
+        TEST(of_a_long_recording_a_sample_is_kept),
+        TEST(a_load_shorter_than_the_recording_is_of_all_of_it),
         TEST(a_load_without_phases_comes_out_the_same),
         TEST(a_load_can_have_more_cpus_and_events),
         TEST(the_same_seed_gives_the_same_bytes),
         TEST(what_is_older_than_the_recording_is_left_out_and_counted),
-        TEST(what_was_never_freed_is_never_freed),
+        TEST(what_outlives_the_recording_lives_till_it_is_begun_anew),
         TEST(there_must_be_something_to_be_like),
     };
 

@@ -10,23 +10,6 @@
 
 #include <cmocka.h>
 
-/* Runs a shell command in the sources' folder, @ as in cli_run(). */
-static void shell(const char *text)
-{
-    char command[4096] = "set -e; ";
-
-    for (const char *c = text; *c; c++) {
-        size_t used = strlen(command);
-
-        if (*c == '@')
-            strcat(command, cli_folder);
-        else
-            command[used] = *c, command[used + 1] = '\0';
-    }
-    if (system(command) != 0)
-        fail_msg("failed: %s", command);
-}
-
 static void assert_said(const char *words)
 {
     if (!strstr(cli_last.messages, words))
@@ -71,9 +54,9 @@ static void every_picture_has_its_data_and_its_script(void **state)
         if (!strstr(cli_last.output, path))
             fail_msg("%s was not drawn: %s", kinds[i], cli_last.messages);
     }
-    shell("cd @/sweep/plots; for p in *.svg; do test -s $p; test -s ${p%.svg}.dat; "
-          "test -s ${p%.svg}.gp || test -s ${p%.svg}.py; "
-          "grep -q \"title_text = '..*'\" ${p%.svg}.[gp][py]; done");
+    cli_shell("cd @/sweep/plots; for p in *.svg; do test -s $p; test -s ${p%.svg}.dat; "
+              "test -s ${p%.svg}.gp || test -s ${p%.svg}.py; "
+              "grep -q \"title_text = '..*'\" ${p%.svg}.[gp][py]; done");
 }
 
 static void each_script_draws_the_same_bytes_alone(void **state)
@@ -81,9 +64,10 @@ static void each_script_draws_the_same_bytes_alone(void **state)
     (void)state;
     cli_run("plot @/sweep");
     assert_status(0);
-    shell("rm -rf @/alone; cp -r @/sweep/plots @/alone; cd @/alone; for p in hackbench-*.gp; do "
-          "rm ${p%.gp}.svg; gnuplot $p 2>@/said || { cat @/said; exit 1; }; done; "
-          "diff -r @/alone @/sweep/plots");
+    cli_shell(
+        "rm -rf @/alone; cp -r @/sweep/plots @/alone; cd @/alone; for p in hackbench-*.gp; do "
+        "rm ${p%.gp}.svg; gnuplot $p 2>@/said || { cat @/said; exit 1; }; done; "
+        "diff -r @/alone @/sweep/plots");
 }
 
 static void the_same_data_give_the_same_bytes_as_png_too(void **state)
@@ -92,11 +76,11 @@ static void the_same_data_give_the_same_bytes_as_png_too(void **state)
     cli_run("plot @/sweep --format png");
     assert_status(0);
     assert_non_null(strstr(cli_last.output, "hackbench-throughput-over-threads.png"));
-    shell("rm -rf @/first; cp -r @/sweep/plots @/first");
+    cli_shell("rm -rf @/first; cp -r @/sweep/plots @/first");
     cli_run("plot @/sweep --format png");
     assert_status(0);
-    shell("diff -r @/first @/sweep/plots; head -c 4 @/first/hackbench-remote-frees.png | "
-          "grep -q PNG");
+    cli_shell("diff -r @/first @/sweep/plots; head -c 4 @/first/hackbench-remote-frees.png | "
+              "grep -q PNG");
 }
 
 static void every_figure_can_be_drawn_over_magazine_size(void **state)
@@ -109,8 +93,8 @@ static void every_figure_can_be_drawn_over_magazine_size(void **state)
     assert_non_null(strstr(cli_last.output, "hackbench-beyond-over-magazine-1-threads.svg"));
     assert_non_null(strstr(cli_last.output, "hackbench-waiting-over-magazine-1-threads.svg"));
     assert_non_null(strstr(cli_last.output, "hackbench-latency_ns.alloc.p50-over-magazine-2-"));
-    shell("grep -q \"the CPU's own layer\" "
-          "@/sweep/plots/hackbench-beyond-over-magazine-1-threads.svg");
+    cli_shell("grep -q \"the CPU's own layer\" "
+              "@/sweep/plots/hackbench-beyond-over-magazine-1-threads.svg");
     cli_run("plot @/sweep --figure throughput,speed");
     assert_refused("no figure 'speed'");
 }
@@ -125,23 +109,23 @@ static void the_overview_is_drawn_where_matplotlib_is(void **state)
     cli_run("plot @/sweep");
     assert_status(0);
     assert_non_null(strstr(cli_last.output, "/sweep/plots/hackbench-overview.svg\n"));
-    shell("cd @/sweep/plots; cp hackbench-overview.svg @/overview.svg; "
-          "python3 hackbench-overview.py; cmp hackbench-overview.svg @/overview.svg; "
-          "for word in magazine '2 threads' 'million events/s'; do "
-          "grep -q \">$word<\" hackbench-overview.svg; done");
+    cli_shell("cd @/sweep/plots; cp hackbench-overview.svg @/overview.svg; "
+              "python3 hackbench-overview.py; cmp hackbench-overview.svg @/overview.svg; "
+              "for word in magazine '2 threads' 'million events/s'; do "
+              "grep -q \">$word<\" hackbench-overview.svg; done");
     cli_run("plot @/sweep --format png");
     assert_non_null(strstr(cli_last.output, "/sweep/plots/hackbench-overview.png\n"));
-    shell("head -c 4 @/sweep/plots/hackbench-overview.png | grep -q PNG");
+    cli_shell("head -c 4 @/sweep/plots/hackbench-overview.png | grep -q PNG");
 }
 
 static void the_help_names_every_picture(void **state)
 {
     (void)state;
     cli_run("plot @/sweep");
-    shell("program=${SLABLAB:-build/debug/slablab}; $program plot --help >@/help; "
-          "for p in @/sweep/plots/*.svg; do k=${p##*/hackbench-}; k=${k%.svg}; "
-          "k=${k%-[0-9]*-threads}; case $k in ledger-*) k=ledger-DESIGN;; esac; "
-          "grep -q \" $k \" @/help || { echo $k; exit 1; }; done");
+    cli_shell("program=${SLABLAB:-build/debug/slablab}; $program plot --help >@/help; "
+              "for p in @/sweep/plots/*.svg; do k=${p##*/hackbench-}; k=${k%.svg}; "
+              "k=${k%-[0-9]*-threads}; case $k in ledger-*) k=ledger-DESIGN;; esac; "
+              "grep -q \" $k \" @/help || { echo $k; exit 1; }; done");
 }
 
 /* ---- what lacks ---- */
@@ -166,15 +150,15 @@ static void a_picture_without_data_is_named_with_the_reason(void **state)
 static void side_files_that_are_gone_or_broken_are_said(void **state)
 {
     (void)state;
-    shell("rm -rf @/gone; cp -r @/sweep @/gone; rm -r @/gone/series @/gone/plots");
+    cli_shell("rm -rf @/gone; cp -r @/sweep @/gone; rm -r @/gone/series @/gone/plots");
     cli_run("plot @/gone");
     assert_status(0);
     assert_said("without their side file, the first: ");
     assert_said("No such file");
     assert_said("not drawn: hackbench-ledger-magazine-2-threads: no samples of memory over time\n");
     assert_non_null(strstr(cli_last.output, "hackbench-layers-2-threads.svg"));
-    shell("mkdir @/gone/series; cd @/sweep/series; for f in *; do head -c 300 $f "
-          ">@/gone/series/$f; done");
+    cli_shell("mkdir @/gone/series; cd @/sweep/series; for f in *; do head -c 300 $f "
+              ">@/gone/series/$f; done");
     cli_run("plot @/gone");
     assert_status(0);
     assert_said("no whole line in it for the run");
@@ -184,7 +168,7 @@ static void without_matplotlib_the_rest_is_drawn(void **state)
 {
     (void)state;
     /* A module that cannot be imported stands before one that may be installed. */
-    shell("mkdir -p @/without; echo 'raise ImportError' >@/without/matplotlib.py");
+    cli_shell("mkdir -p @/without; echo 'raise ImportError' >@/without/matplotlib.py");
     setenv("PYTHONDONTWRITEBYTECODE", "1", 1);
     {
         char path[128];
@@ -226,13 +210,14 @@ static void the_front_has_what_no_other_point_beats_in_both(void **state)
     for (size_t i = 0; i < sizeof points / sizeof *points; i++)
         record_make(text + strlen(text), sizeof text - strlen(text), points[i].allocator,
                     points[i].magazine, points[i].million * 1e6, points[i].mebibytes * (1 << 20));
-    shell("mkdir -p @/known");
+    cli_shell("mkdir -p @/known");
     cli_write_file("known/runs.jsonl", text, strlen(text));
     cli_run("plot @/known");
     assert_status(0);
-    shell("head -n 4 @/known/plots/t-throughput-against-memory-1-threads.dat | tail -n 3 | "
-          "tr '\\n' ',' | grep -qx '8 10,9 20,12 30,'");
-    shell("grep -q 'a (4), a (8), b (8)' @/known/plots/t-throughput-against-memory-1-threads.gp");
+    cli_shell("head -n 4 @/known/plots/t-throughput-against-memory-1-threads.dat | tail -n 3 | "
+              "tr '\\n' ',' | grep -qx '8 10,9 20,12 30,'");
+    cli_shell(
+        "grep -q 'a (4), a (8), b (8)' @/known/plots/t-throughput-against-memory-1-threads.gp");
 }
 
 int main(void)

@@ -104,7 +104,7 @@ static char *describe(const struct workload *workload)
 
 static const struct argp_option like_options[] = {
     {"like", KEY_LIKE, "TRACE", 0,
-     "a load with the distributions of a recorded one: kinds, lives, distances, times", 0},
+     "a load like a recorded one: kinds, lives, the live set over time, distances, times", 0},
     {"json", KEY_JSON, NULL, 0, "with --like: how like it is, as JSON on standard output", 0},
 };
 enum { LIKE_OPTIONS = sizeof like_options / sizeof *like_options };

@@ -2,26 +2,28 @@
 /* slablab info: what is in a trace. */
 #include "sim/error.h"
 #include "tools/command.h"
-#include "tools/repairs.h"
-#include "traces/summary.h"
+#include "tools/info.h"
 
 #include <argp.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CACHES_SHOWN 15
-
 struct arguments {
     const char *trace;
     bool json;
+    const char *plots; /* folder */
+    const char *format;
 };
 
-enum key { KEY_JSON = 0x100 };
+enum key { KEY_JSON = 0x100, KEY_PLOT, KEY_FORMAT };
 
 static const struct argp_option option_table[] = {
-    {"json", KEY_JSON, NULL, 0, "as one JSON object, all caches in it", 0}, {0}};
+    {"json", KEY_JSON, NULL, 0,
+     "as one JSON object: all caches, all pairs of streams, whole distributions", 0},
+    {"plot", KEY_PLOT, "DIR", 0, "draw it with gnuplot too, into DIR", 0},
+    {"format", KEY_FORMAT, "svg|png", 0, "of the pictures (default svg)", 0},
+    {0}};
 
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
@@ -31,6 +33,18 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_JSON:
         arguments->json = true;
         return 0;
+    case KEY_PLOT:
+        arguments->plots = text;
+        return 0;
+    case KEY_FORMAT:
+        if (strcmp(text, "svg") != 0 && strcmp(text, "png") != 0)
+            argp_error(state, "--format: '%s': expected svg or png", text);
+        arguments->format = text;
+        return 0;
+    case ARGP_KEY_SUCCESS:
+        if (arguments->format && !arguments->plots)
+            argp_error(state, "--format is of the pictures; say --plot DIR too");
+        return 0;
     }
     return command_one_trace(key, text, state, &arguments->trace);
 }
@@ -39,12 +53,21 @@ static const struct argp argp = {
     option_table,
     parse_option,
     "TRACE",
-    "Says what is in TRACE (- is standard input): streams, events, caches, the live set, and what "
-    "the importer had to mend.\v"
+    "Says what is in TRACE (- is standard input): streams, who frees what was allocated by whom, "
+    "sizes, "
+    "lifetimes, the live set over time, what the importer had to mend, the busiest caches.\v"
+    "Counts, sizes, lifetimes and gaps are of what was recorded; events in the file and the live "
+    "set include what the importer inserted. A life in events is counted in allocations and frees "
+    "of all streams.\n\n"
+    "With --plot, DIR gets these pictures, named TRACE-PICTURE, each with its data and script:\n"
+    "  sizes      how many allocations, and bytes of them, are of up to which size\n"
+    "  lifetimes  how long objects live, by whether their own stream frees them\n"
+    "  live       objects and bytes over time\n"
+    "  frees      by which stream, of what was allocated by which\n\n"
     "Examples:\n"
     "  slablab info traces/samples/hackbench.slt\n"
-    "  slablab info --json hackbench.slt | jq '.caches[] | select(.allocs > 1000) | .name'\n\n"
-    "Counts are of what was recorded; events in the file include those that the importer inserted.",
+    "  slablab info --json hackbench.slt | jq '.caches[] | select(.allocs > 1000) | .name'\n"
+    "  slablab info hackbench.slt --plot pictures",
     NULL,
     NULL,
     NULL};
@@ -58,137 +81,12 @@ static int compare_caches(const void *a, const void *b)
     return busy_x != busy_y ? (busy_x < busy_y) - (busy_x > busy_y) : strcmp(x->name, y->name);
 }
 
-static void set_count(json_t *object, const char *key, uint64_t value)
-{
-    json_object_set_new(object, key, json_integer((json_int_t)value));
-}
-
-static void set_repairs(json_t *object, const struct trace_repairs *repairs)
-{
-    set_count(object, "null_frees", repairs->null_frees);
-    set_count(object, "implied_frees", repairs->implied_frees);
-    set_count(object, "never_seen_frees", repairs->never_seen_frees);
-    set_count(object, "preloaded", repairs->preloaded);
-    set_count(object, "refreed", repairs->refreed);
-}
-
-static json_t *caches_json(const struct trace_summary *summary)
-{
-    json_t *caches = json_array();
-
-    for (size_t i = 0; i < summary->nr_caches; i++) {
-        const struct trace_cache_summary *cache = &summary->caches[i];
-        json_t *object = json_object();
-
-        json_object_set_new(object, "name", json_string(cache->name));
-        set_count(object, "object_size", cache->object_size);
-        set_count(object, "allocs", cache->allocs);
-        set_count(object, "frees", cache->frees);
-        set_count(object, "requested_bytes", cache->requested_bytes);
-        set_count(object, "recorded_bytes", cache->recorded_bytes);
-        set_count(object, "peak_live_objects", cache->peak_live_objects);
-        set_count(object, "cross_stream_frees", cache->cross_stream_frees);
-        json_object_set_new(object, "merged", json_boolean(cache->flags & TRACE_CACHE_MERGED));
-        set_repairs(object, &cache->repairs);
-        json_array_append_new(caches, object);
-    }
-    return caches;
-}
-
-static int print_json(const struct trace_summary *summary)
-{
-    json_t *object = json_object();
-    int code;
-
-    set_count(object, "streams", summary->streams);
-    set_count(object, "events", summary->events);
-    set_count(object, "allocs", summary->allocs);
-    set_count(object, "frees", summary->frees);
-    set_count(object, "unmatched_frees", summary->unmatched_frees);
-    set_repairs(object, &summary->repairs);
-    set_count(object, "lost_events", summary->repairs.lost_events);
-    set_count(object, "skipped_records", summary->repairs.skipped_records);
-    set_count(object, "cross_stream_frees", summary->cross_stream_frees);
-    set_count(object, "peak_live_objects", summary->peak_live_objects);
-    set_count(object, "peak_live_bytes", summary->peak_live_bytes);
-    set_count(object, "live_at_end", summary->live_at_end);
-    set_count(object, "requested_bytes", summary->requested_bytes);
-    set_count(object, "recorded_bytes", summary->recorded_bytes);
-    if (summary->recorded_bytes)
-        json_object_set_new(
-            object, "internal_fragmentation",
-            json_real(1 - (double)summary->requested_bytes / (double)summary->recorded_bytes));
-    set_count(object, "duration_ns", summary->duration_ns);
-    json_object_set_new(object, "digest", json_string(summary->digest));
-    json_object_set_new(object, "provenance", json_loads(summary->provenance, 0, NULL));
-    json_object_set_new(object, "caches", caches_json(summary));
-    code = json_dumpf(object, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-    putchar('\n');
-    json_decref(object);
-    return code ? STATUS_FAILED : STATUS_DONE;
-}
-
-static void print_caches(const struct trace_summary *summary)
-{
-    bool merged = false;
-
-    printf("\n%-28s %8s %10s %10s %10s %10s\n", "cache", "size", "allocs", "frees", "peak live",
-           "cross");
-    for (size_t i = 0; i < summary->nr_caches && i < CACHES_SHOWN; i++) {
-        const struct trace_cache_summary *cache = &summary->caches[i];
-        char size[24] = "any";
-
-        if (cache->object_size)
-            snprintf(size, sizeof size, "%llu", (unsigned long long)cache->object_size);
-        printf("%-27s%c %8s %10llu %10llu %10llu %10llu\n", cache->name,
-               cache->flags & TRACE_CACHE_MERGED ? '*' : ' ', size,
-               (unsigned long long)cache->allocs, (unsigned long long)cache->frees,
-               (unsigned long long)cache->peak_live_objects,
-               (unsigned long long)cache->cross_stream_frees);
-        merged |= (cache->flags & TRACE_CACHE_MERGED) != 0;
-    }
-    if (summary->nr_caches > CACHES_SHOWN)
-        printf("... and %zu more (--json has all)\n", summary->nr_caches - CACHES_SHOWN);
-    if (merged)
-        printf(
-            "* several caches of the recorded kernel under one name (merged): it freed objects "
-            "of\n  this cache under another's name; boot with slab_nomerge to tell them apart\n");
-}
-
-static void print_text(const char *trace, const struct trace_summary *summary)
-{
-    printf("%s\n", trace);
-    printf("  %llu streams, %llu events over %.3f s; digest %s\n",
-           (unsigned long long)summary->streams, (unsigned long long)summary->events,
-           (double)summary->duration_ns * 1e-9, summary->digest);
-    printf(
-        "  recorded: %llu allocs, %llu frees, of these %llu from another stream than the alloc\n",
-        (unsigned long long)summary->allocs, (unsigned long long)summary->frees,
-        (unsigned long long)summary->cross_stream_frees);
-    printf("  live: %llu objects at the peak (%.1f KiB requested), %llu at the end\n",
-           (unsigned long long)summary->peak_live_objects, (double)summary->peak_live_bytes / 1024,
-           (unsigned long long)summary->live_at_end);
-    printf("  requested %llu bytes in all", (unsigned long long)summary->requested_bytes);
-    if (summary->recorded_bytes)
-        printf("; the recorded allocator gave %llu (internal fragmentation %.2f%%)",
-               (unsigned long long)summary->recorded_bytes,
-               100 * (1 - (double)summary->requested_bytes / (double)summary->recorded_bytes));
-    printf("\n\nstreams\n");
-    for (size_t i = 0; i < summary->streams; i++)
-        printf("  %-12s %10llu allocs %10llu frees\n", summary->by_stream[i].name,
-               (unsigned long long)summary->by_stream[i].allocs,
-               (unsigned long long)summary->by_stream[i].frees);
-    printf("\nmended by the importer\n");
-    repairs_print(&summary->repairs, summary->events, stdout);
-    print_caches(summary);
-}
-
 int cmd_info(int argc, char **argv)
 {
     struct arguments arguments = {0};
     struct trace_summary summary;
     struct error error;
-    int code, status = STATUS_DONE;
+    int code;
 
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     code = trace_summary_read(arguments.trace, &summary, &error);
@@ -196,9 +94,15 @@ int cmd_info(int argc, char **argv)
         return command_failed(code, &error);
     qsort(summary.caches, summary.nr_caches, sizeof *summary.caches, compare_caches);
     if (arguments.json)
-        status = print_json(&summary);
+        code = info_print_json(&summary, stdout);
     else
-        print_text(arguments.trace, &summary);
+        info_print_text(arguments.trace, &summary, stdout);
+    if (code)
+        error_set(&error, -code, "standard output: could not write all of it");
+    else if (arguments.plots)
+        code = info_plot(arguments.trace, &summary, arguments.plots,
+                         arguments.format ? arguments.format : "svg",
+                         arguments.json ? stderr : stdout, &error);
     trace_summary_cleanup(&summary);
-    return status;
+    return code ? command_failed(code, &error) : STATUS_DONE;
 }

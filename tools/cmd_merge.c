@@ -5,6 +5,7 @@
 #include "traces/transform.h"
 
 #include <argp.h>
+#include <errno.h>
 #include <stdlib.h>
 
 struct arguments {
@@ -55,8 +56,10 @@ int cmd_merge(int argc, char **argv)
     struct error error;
     int code;
 
-    if (!arguments.inputs)
-        abort();
+    if (!arguments.inputs) {
+        code = error_set(&error, ENOMEM, "no memory for the names of the traces");
+        return command_failed(code, &error);
+    }
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     code = trace_merge(arguments.inputs, arguments.nr_inputs, arguments.output, &error);
     free(arguments.inputs);

@@ -4,21 +4,18 @@
  * script that `gnuplot NAME.gp` there runs again, and the picture itself.
  */
 #include "sim/error.h"
-#include "tools/child.h"
 #include "tools/command.h"
 #include "tools/figures.h"
 #include "tools/plot_data.h"
+#include "tools/plot_draw.h"
 #include "tools/series.h"
-#include "version.h"
 
 #include <argp.h>
 #include <errno.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 struct arguments {
     const char *folder;
@@ -97,110 +94,14 @@ static const struct argp argp = {
     NULL,
     NULL};
 
-/* *folder becomes "above/below" if that can be read, else stays NULL. */
-static int folder_try(const char *above, const char *below, char **folder, struct error *error)
-{
-    char *path;
-
-    if (asprintf(&path, "%s/%s", above, below) < 0)
-        return error_set(error, ENOMEM, "no memory for a path");
-    if (access(path, R_OK) == 0)
-        *folder = path;
-    else
-        free(path);
-    return 0;
-}
-
-/*
- * The folder with our gnuplot scripts: beside the sources, beside the folder of an installed
- * program (wherever the installation was moved), or where it was to be installed.
- */
-static int scripts_find(char **folder, struct error *error)
-{
-    char program[4096];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    int code = 0;
-
-    *folder = NULL;
-    if (length > 0) {
-        program[length] = '\0';
-        for (char *above = dirname(program); code == 0 && !*folder && strlen(above) > 1;
-             above = dirname(above)) {
-            code = folder_try(above, "tools/plots", folder, error);
-            if (code == 0 && !*folder)
-                code = folder_try(above, "share/slablab/plots", folder, error);
-        }
-    }
-    if (code == 0 && !*folder)
-        code = folder_try(SLABLAB_DATADIR, "plots", folder, error);
-    if (code == 0 && !*folder)
-        code = error_set(error, EIO, "the gnuplot scripts are neither beside the program nor in %s",
-                         SLABLAB_DATADIR "/plots");
-    return code;
-}
-
-/* How a script ends for want of what it stands on (overview.py), which is no failure. */
-#define SCRIPT_UNSUPPORTED 3
-
-static void say_not_drawn(const char *name, const char *reason)
-{
-    fprintf(stderr, "not drawn: %s: %s\n", name, reason);
-}
-
-/* Runs the picture's script in the plots folder. */
-static int picture_draw(const char *plots, const char *format, const struct plot_entry *entry,
-                        struct error *error)
-{
-    const char *interpreter = entry->python ? "python3" : "gnuplot";
-    struct child_result result;
-    char *script;
-    int code;
-
-    if (asprintf(&script, "%s.%s", entry->name, entry->python ? "py" : "gp") < 0)
-        return error_set(error, ENOMEM, "no memory for a path");
-
-    char *argv[] = {"env", "-C", (char *)plots, (char *)interpreter, script, NULL};
-
-    code = child_run("/usr/bin/env", argv, &result, error);
-    command_progress_clear();
-    if (code) {
-        free(script);
-        return code;
-    }
-    if (result.status == 0) {
-        printf("%s/%s.%s\n", plots, entry->name, format);
-    } else if (entry->python && (result.status == SCRIPT_UNSUPPORTED || result.status == 127)) {
-        result.messages[strcspn(result.messages, "\n")] = '\0';
-        say_not_drawn(entry->name,
-                      result.status == 127 ? "python3 is not installed" : result.messages);
-    } else if (result.status == 127) {
-        code = error_set(error, EIO, "gnuplot is not installed (`make deps` installs it)");
-    } else {
-        code = error_set(error, EIO, "%s %s/%s: %s", interpreter, plots, script, result.messages);
-    }
-    free(script);
-    child_result_cleanup(&result);
-    return code;
-}
-
 static int pictures_draw(const struct series *series, const struct plot_request *request,
                          struct error *error)
 {
     struct plot_list list = {0};
     int code = plot_data_write(series, request, &list, error);
 
-    for (size_t i = 0; code == 0 && i < list.count; i++) {
-        const struct plot_entry *entry = &list.entries[i];
-
-        command_progress("[%zu/%zu] %s", i + 1, list.count, entry->name);
-        if (!entry->missing)
-            code = picture_draw(request->plots, request->format, entry, error);
-    }
-    command_progress_clear();
-    for (size_t i = 0; code == 0 && i < list.count; i++) {
-        if (list.entries[i].missing)
-            say_not_drawn(list.entries[i].name, list.entries[i].missing);
-    }
+    if (code == 0)
+        code = plot_list_draw(&list, request->plots, request->format, stdout, error);
     if (code == 0 && list.sides_missing)
         fprintf(stderr, "%zu runs without their side file, the first: %s\n", list.sides_missing,
                 list.side_missing);
@@ -231,11 +132,11 @@ int cmd_plot(int argc, char **argv)
     code = series_read(arguments.folder, arguments.with, &series, &error);
     if (code)
         return command_failed(code, &error);
-    code = scripts_find(&scripts, &error);
+    code = plot_scripts_find(&scripts, &error);
     if (code == 0 && asprintf(&plots, "%s/plots", arguments.folder) < 0)
         code = error_set(&error, ENOMEM, "no memory for a path");
-    if (code == 0 && mkdir(plots, 0777) != 0 && errno != EEXIST)
-        code = error_set(&error, errno, "%s: %s", plots, strerror(errno));
+    if (code == 0)
+        code = plot_folder_make(plots, &error);
     arguments.request.folder = arguments.folder;
     arguments.request.scripts = scripts;
     arguments.request.plots = plots;

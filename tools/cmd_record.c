@@ -29,7 +29,7 @@ static const struct argp_option option_table[] = {
     {"call-sites", KEY_CALL_SITES, NULL, 0, "keep where each call came from, as module+offset", 0},
     {"follow-forks", KEY_FOLLOW_FORKS, NULL, 0,
      "record the processes that the program forks too (default: the first one only, through every "
-     "exec)",
+     "exec); what a child inherited and frees is counted and left out, since it is a copy",
      0},
     {0}};
 

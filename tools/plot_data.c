@@ -143,24 +143,6 @@ static int trace_pictures(struct plot_writer *writer, const struct plot_trace *t
     return code;
 }
 
-static int style_write(const struct plot_writer *writer)
-{
-    struct outfile file;
-    char path[4096];
-    int code;
-
-    snprintf(path, sizeof path, "%s/style.gp", writer->plots);
-    code = outfile_open(&file, path, writer->error);
-    if (code)
-        return code;
-    code = plot_template_copy(writer, "style.gp", file.stream);
-    if (code) {
-        outfile_discard(&file);
-        return code;
-    }
-    return outfile_commit(&file, writer->error);
-}
-
 static bool list_empty(const struct plot_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
@@ -193,7 +175,8 @@ int plot_data_write(const struct series *series, const struct plot_request *requ
                                  .values = calloc(most_runs(series), sizeof(double))};
     size_t count = 0;
     struct plot_trace *traces = writer.values ? traces_create(series, &count) : NULL;
-    int code = traces ? style_write(&writer) : error_set(error, ENOMEM, "no memory for pictures");
+    int code =
+        traces ? plot_style_write(&writer) : error_set(error, ENOMEM, "no memory for pictures");
 
     for (size_t i = 0; code == 0 && i < count; i++)
         code = trace_pictures(&writer, &traces[i]);

@@ -156,6 +156,24 @@ int plot_template_copy(const struct plot_writer *writer, const char *name, FILE 
     return 0;
 }
 
+int plot_style_write(const struct plot_writer *writer)
+{
+    struct outfile file;
+    char path[4096];
+    int code;
+
+    snprintf(path, sizeof path, "%s/style.gp", writer->plots);
+    code = outfile_open(&file, path, writer->error);
+    if (code)
+        return code;
+    code = plot_template_copy(writer, "style.gp", file.stream);
+    if (code) {
+        outfile_discard(&file);
+        return code;
+    }
+    return outfile_commit(&file, writer->error);
+}
+
 /* The assignments that a template begins with, alike in gnuplot and Python. */
 static void script_begin(struct picture *picture, FILE *stream, const char *program,
                          const char *ending, const char *title, const char *note)
@@ -163,7 +181,9 @@ static void script_begin(struct picture *picture, FILE *stream, const char *prog
     const struct plot_writer *writer = picture->writer;
     char caption[1024], sentence[512], remark[512];
 
-    if (*picture->trace->machine)
+    if (picture->trace->caption)
+        snprintf(caption, sizeof caption, "%s", picture->trace->caption);
+    else if (*picture->trace->machine)
         snprintf(caption, sizeof caption, "trace %s; simulated on %s, in virtual time",
                  picture->trace->path, picture->trace->machine);
     else

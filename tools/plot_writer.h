@@ -33,6 +33,7 @@ struct plot_writer {
 /* What is drawn of one trace, and of one machine where several were simulated. */
 struct plot_trace {
     const char *path, *machine;  /* the series' */
+    const char *caption;         /* of pictures of no runs; NULL: trace, machine and runs */
     char name[128];              /* unlike any other of the series */
     const struct point **points; /* by label, magazine size, threads; no second arms */
     size_t count;
@@ -126,6 +127,8 @@ void plot_make_safe(char *text);
 /* Letters, digits, dot and dash of a path's last part. */
 void plot_name_make(const char *path, char *name, size_t size);
 
+/* The common style, beside the scripts, which load it. */
+int plot_style_write(const struct plot_writer *writer);
 /* Copies DIR/NAME into `to`. */
 int plot_template_copy(const struct plot_writer *writer, const char *name, FILE *to);
 

@@ -347,7 +347,10 @@ int malloc_record_convert(const char *folder, const char *output,
                           const struct malloc_record_options *options,
                           struct malloc_record_report *report, struct error *error)
 {
-    /* Never seen is only what a forked child inherited: what its address held later tells nothing.
+    /*
+     * Never seen is only what a forked child inherited. A free of that ends the child's copy, which
+     * no call allocated; the parent's object lives on until the parent frees it. So it is counted
+     * and dropped, and nothing is made up from what its address held later in the child.
      */
     const struct import_options joining = {.unmatched = IMPORT_DROP,
                                            .call_sites = options->call_sites};

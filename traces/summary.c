@@ -10,12 +10,6 @@
 
 enum { SUMMARY_EVENTS = 4096 }; /* read at once */
 
-/* What a summary must remember of a live object, by its number. */
-struct summary_object {
-    uint32_t stream;
-    uint32_t origin;
-};
-
 struct summary_row {
     uint64_t live;     /* objects */
     uint64_t inferred; /* allocations */
@@ -24,8 +18,6 @@ struct summary_row {
 struct summary_pass {
     struct trace_reader *reader;
     struct trace_summary *summary;
-    struct summary_object *objects;
-    size_t nr_objects;
     struct summary_row *rows; /* of each cache, untyped first */
     size_t room_caches, room_streams;
     uint64_t live_objects, live_bytes;
@@ -70,21 +62,13 @@ static int summary_reserve(struct summary_pass *pass)
     return 0;
 }
 
-static int summary_add_alloc(struct summary_pass *pass, const struct trace_event *event,
-                             const struct trace_type *type)
+static void summary_add_alloc(struct summary_pass *pass, const struct trace_event *event,
+                              const struct trace_type *type)
 {
     struct trace_summary *summary = pass->summary;
     struct trace_cache_summary *cache = &summary->caches[type->cache + 1];
     struct summary_row *row = &pass->rows[type->cache + 1];
 
-    if (event->object >= pass->nr_objects) {
-        size_t room = 2 * (size_t)event->object + 1024;
-
-        if (summary_grow(&pass->objects, room, pass->nr_objects, sizeof *pass->objects))
-            return -ENOMEM;
-        pass->nr_objects = room;
-    }
-    pass->objects[event->object] = (struct summary_object){event->stream, event->origin};
     pass->live_bytes += type->size;
     if (++pass->live_objects > summary->peak_live_objects)
         summary->peak_live_objects = pass->live_objects;
@@ -94,7 +78,7 @@ static int summary_add_alloc(struct summary_pass *pass, const struct trace_event
         cache->peak_live_objects = row->live;
     row->inferred += event->origin == TRACE_INFERRED;
     if (event->origin != TRACE_RECORDED)
-        return 0;
+        return;
     summary->allocs++;
     summary->requested_bytes += type->size;
     summary->recorded_bytes += type->recorded_size;
@@ -102,7 +86,6 @@ static int summary_add_alloc(struct summary_pass *pass, const struct trace_event
     cache->allocs++;
     cache->requested_bytes += type->size;
     cache->recorded_bytes += type->recorded_size;
-    return 0;
 }
 
 static void summary_add_free(struct summary_pass *pass, const struct trace_event *event,
@@ -110,7 +93,7 @@ static void summary_add_free(struct summary_pass *pass, const struct trace_event
 {
     struct trace_summary *summary = pass->summary;
     struct trace_cache_summary *cache = &summary->caches[type->cache + 1];
-    const struct summary_object *object = &pass->objects[event->object];
+    const struct profile_object *object = &summary->profile.objects[event->object];
 
     pass->live_objects--;
     pass->live_bytes -= type->size;
@@ -120,7 +103,7 @@ static void summary_add_free(struct summary_pass *pass, const struct trace_event
     summary->frees++;
     cache->frees++;
     summary->by_stream[event->stream].frees++;
-    if (object->origin == TRACE_RECORDED && object->stream != event->stream) {
+    if (object->recorded && object->stream != event->stream) {
         summary->cross_stream_frees++;
         cache->cross_stream_frees++;
     }
@@ -141,9 +124,11 @@ static int summary_read_events(struct summary_pass *pass, struct trace_event *ev
             const struct trace_event *event = &events[i];
 
             if (event->op == TRACE_ALLOC)
-                code = summary_add_alloc(pass, event, &types[event->type]);
+                summary_add_alloc(pass, event, &types[event->type]);
             else if (event->op == TRACE_FREE)
                 summary_add_free(pass, event, &types[event->type]);
+            if (event->op <= TRACE_FREE)
+                code = profile_add(&summary->profile, event, &types[event->type]);
         }
         if (code)
             return error_set(error, -code, "%s", strerror(-code));
@@ -203,6 +188,7 @@ static int summary_finish(struct summary_pass *pass)
     summary->unmatched_frees = repairs->never_seen_frees + repairs->refreed;
     summary->frees += summary_dropped_frees(repairs, inferred);
     summary->live_at_end = pass->live_objects;
+    profile_finish(&summary->profile);
     memcpy(summary->digest, trace_digest(pass->reader), sizeof summary->digest);
     summary->provenance = strdup(trace_provenance(pass->reader));
     return summary->provenance ? 0 : -ENOMEM;
@@ -227,7 +213,6 @@ int trace_summary_read(const char *path, struct trace_summary *summary, struct e
             error_set(error, -code, "%s: %s", path, strerror(-code));
     }
     free(events);
-    free(pass.objects);
     free(pass.rows);
     trace_close(pass.reader);
     if (code)
@@ -244,5 +229,6 @@ void trace_summary_cleanup(struct trace_summary *summary)
     free(summary->caches);
     free(summary->by_stream);
     free(summary->provenance);
+    profile_cleanup(&summary->profile);
     *summary = (struct trace_summary){0};
 }

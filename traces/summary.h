@@ -3,6 +3,7 @@
 #ifndef SLABLAB_TRACES_SUMMARY_H
 #define SLABLAB_TRACES_SUMMARY_H
 
+#include "traces/profile.h"
 #include "traces/trace.h"
 
 struct trace_cache_summary {
@@ -19,7 +20,7 @@ struct trace_cache_summary {
 
 struct trace_stream_summary {
     const char *name;
-    uint64_t allocs, frees;
+    uint64_t allocs, frees; /* recorded ones, as far as they are in the file */
 };
 
 /* Counts as traces/README.md of the samples defines them: what was recorded, repairs apart. */
@@ -41,6 +42,7 @@ struct trace_summary {
     struct trace_cache_summary *caches; /* nr_caches, untyped last */
     size_t nr_caches;
     struct trace_stream_summary *by_stream;
+    struct profile profile; /* distributions */
 };
 
 /* Reads all of `path`; trace_summary_cleanup frees what the summary owns. */

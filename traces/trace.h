@@ -74,7 +74,8 @@ struct trace_event {
     uint8_t origin;     /* enum trace_origin */
 };
 
-/* What a recording lost and an importer mended: counts by cause. See info's keys in the README. */
+/* What a recording lost and an importer mended: counts by cause. See info's keys in
+ * results/FORMAT.md. */
 struct trace_repairs {
     uint64_t null_frees;       /* dropped */
     uint64_t implied_frees;    /* inserted */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A load with the distributions of a recorded one: each CPU allocates kinds as often as recorded,
- * each object lives as long as those of its cache did, its free is made by another CPU as often and
- * as far away, and events follow each other as fast. How long objects live that were not freed is
- * estimated by Kaplan & Meier (1958): an age at the end is a life of at least that.
+ * A load like a recorded one. An object is drawn from those that were born at about that point of
+ * the recording: it is of that one's kind, lives as long, and is freed by its own CPU or one as far
+ * away. As many are live as were live there; that says when an event is a free, and a life says
+ * which object is next. Events follow each other as fast as recorded. With more events of each CPU
+ * than recorded it goes through the recording again and again; with fewer it goes through all of it
+ * too, and only lives say when to free.
  */
 #include "sim/error.h"
 #include "traces/gen/gen.h"
@@ -18,10 +20,11 @@ struct like_options {
     const struct likeness *likeness;
 };
 
-/* Of a cache: in 2^-32, how likely a life ends in this bucket or before. */
-struct like_cache {
-    uint32_t upto[HISTOGRAM_BUCKETS];
-};
+/* "About that point": this part of the sample, but so many objects at least. */
+enum { LIKE_PART = 128, LIKE_LEAST = 64 };
+/* The live set may differ by this part of the recorded peak before lives are cut or drawn out. */
+enum { LIKE_LEEWAY = 50 };
+enum { LIKE_SENDS = 8 }; /* in one step at most: what is sent lives until the other's */
 
 struct like_cpu {
     struct gen_deaths deaths; /* times are in events of the CPU */
@@ -32,11 +35,15 @@ struct like_cpu {
 struct like {
     const struct likeness *likeness;
     uint32_t nr_cpus;
-    uint32_t *types;      /* by kind */
-    uint64_t *kinds_upto; /* sum of allocations to this kind */
-    struct like_cache *caches;
-    uint64_t gaps_upto[HISTOGRAM_BUCKETS], ways_upto[HISTOGRAM_BUCKETS];
+    uint32_t *types; /* by kind */
+    uint64_t gaps_upto[HISTOGRAM_BUCKETS];
     struct like_cpu *cpus;
+    uint64_t nr_events;
+    uint64_t progress;   /* events since the recording was begun, or begun anew */
+    bool hastens;        /* with fewer events of each CPU it goes through all of the recording */
+    bool ending;         /* what outlived the recording is freed before it is begun anew */
+    uint64_t held, live; /* objects in `deaths` of all CPUs; the same and those sent */
+    uint64_t taken;      /* objects that were to be freed where they were allocated, and were not */
 };
 
 /* The first place of which the sum is above `drawn`. */
@@ -73,51 +80,45 @@ static uint64_t like_value(struct generator *generator, unsigned bucket)
     return low + gen_below(generator, bucket + 1 < HISTOGRAM_BUCKETS ? width : 1);
 }
 
-/* Integers, so that it comes out the same everywhere. */
-static void like_survive(const struct likeness_cache *cache, struct like_cache *like)
+/* Where in the recording the load is, in events of all streams. */
+static uint64_t like_place(const struct like *like)
 {
-    uint64_t at_risk = cache->lives.count + cache->ages.count;
-    uint64_t survive = (uint64_t)1 << 62;
+    unsigned __int128 events = (unsigned __int128)like->progress;
 
-    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
-        if (at_risk)
-            survive -= (uint64_t)((unsigned __int128)survive * cache->lives.buckets[i] / at_risk);
-        at_risk -= cache->lives.buckets[i] + cache->ages.buckets[i];
-        like->upto[i] = UINT32_MAX - (uint32_t)((survive >> 30) - (survive >> 62));
-    }
+    if (like->hastens)
+        return (uint64_t)(events * like->likeness->events / like->nr_events);
+    return (uint64_t)(events * like->likeness->streams / like->nr_cpus);
 }
 
-/* How long an object of the cache lives; UINT64_MAX: for ever. */
-static uint64_t like_life(struct generator *generator, const struct like_cache *cache)
+/* An object that was born at about this place. */
+static const struct likeness_life *like_draw(struct generator *generator,
+                                             const struct likeness *likeness, uint64_t place)
 {
-    uint32_t drawn = (uint32_t)(random_next(gen_random(generator)) >> 32);
-    unsigned low = 0, high = HISTOGRAM_BUCKETS;
+    size_t low = 0, high = likeness->nr_sample, part = likeness->nr_sample / LIKE_PART, from;
 
     while (low < high) {
-        unsigned middle = (low + high) / 2;
+        size_t middle = (low + high) / 2;
 
-        if (drawn < cache->upto[middle])
-            high = middle;
-        else
+        if (likeness->sample[middle].birth < place)
             low = middle + 1;
+        else
+            high = middle;
     }
-    return low == HISTOGRAM_BUCKETS ? UINT64_MAX : like_value(generator, low);
+    part = part < LIKE_LEAST ? LIKE_LEAST : part;
+    part = part < likeness->nr_sample ? part : likeness->nr_sample;
+    from = low > part / 2 ? low - part / 2 : 0;
+    from = from + part < likeness->nr_sample ? from : likeness->nr_sample - part;
+    return &likeness->sample[from + gen_below(generator, part)];
 }
 
-/*
- * The CPU that frees an object: as far round the ring as recorded, in proportion to its size,
- * either way.
- */
-static uint32_t like_where(struct generator *generator, const struct like *like,
-                           const struct likeness_cache *cache, uint32_t cpu)
+/* The CPU that frees an object: as far round the ring, in proportion to its size, either way. */
+static uint32_t like_where(struct generator *generator, const struct like *like, uint64_t way,
+                           uint32_t cpu)
 {
     uint64_t cpus = like->nr_cpus, half = cpus / 2, recorded_half = like->likeness->streams / 2;
-    uint64_t near = like->ways_upto[0], all = like->ways_upto[HISTOGRAM_BUCKETS - 1], way;
 
-    if (cpus == 1 || !cache->frees || gen_below(generator, cache->frees) >= cache->remote)
+    if (cpus == 1 || way == 0)
         return cpu;
-    way = like_value(generator, (unsigned)like_find(like->ways_upto, HISTOGRAM_BUCKETS,
-                                                    near + gen_below(generator, all - near)));
     if (half != recorded_half)
         way = 1 + ((way - 1) * half + gen_below(generator, half)) / recorded_half;
     return (uint32_t)((cpu + (gen_below(generator, 2) ? way : cpus - way)) % cpus);
@@ -137,8 +138,6 @@ static void like_stop(void *load)
     }
     free(like->cpus);
     free(like->types);
-    free(like->kinds_upto);
-    free(like->caches);
     free(like);
 }
 
@@ -162,7 +161,6 @@ static int like_start(struct generator *generator, const void *options, void **l
     const struct like_options *chosen = options;
     const struct likeness *likeness = chosen->likeness;
     struct like *like = calloc(1, sizeof *like);
-    uint64_t sum = 0;
 
     (void)error;
     *load = like;
@@ -170,11 +168,12 @@ static int like_start(struct generator *generator, const void *options, void **l
         return -ENOMEM;
     like->likeness = likeness;
     like->nr_cpus = (uint32_t)chosen->common.cpus;
+    like->nr_events = chosen->common.events;
+    like->hastens = (unsigned __int128)like->nr_events * likeness->streams <
+                    (unsigned __int128)likeness->events * like->nr_cpus;
     like->cpus = calloc(like->nr_cpus, sizeof *like->cpus);
     like->types = calloc(likeness->nr_kinds, sizeof *like->types);
-    like->kinds_upto = calloc(likeness->nr_kinds, sizeof *like->kinds_upto);
-    like->caches = calloc(likeness->nr_caches, sizeof *like->caches);
-    if (!like->cpus || !like->types || !like->kinds_upto || !like->caches)
+    if (!like->cpus || !like->types)
         return -ENOMEM;
     for (size_t i = 0; i < likeness->nr_kinds; i++) {
         int64_t type =
@@ -183,48 +182,124 @@ static int like_start(struct generator *generator, const void *options, void **l
         if (type < 0)
             return (int)type;
         like->types[i] = (uint32_t)type;
-        like->kinds_upto[i] = sum += likeness->kinds[i].allocs;
     }
-    for (size_t i = 0; i < likeness->nr_caches; i++)
-        like_survive(&likeness->caches[i], &like->caches[i]);
     like_sum(&likeness->gaps_ns, like->gaps_upto);
-    like_sum(&likeness->distances, like->ways_upto);
     return 0;
 }
 
+/* One that outlived the recording dies last, when a longer load begins it anew. */
 static int like_alloc(struct generator *generator, struct like *like, uint32_t number)
 {
     const struct likeness *likeness = like->likeness;
     struct like_cpu *cpu = &like->cpus[number];
-    size_t kind =
-        like_find(like->kinds_upto, likeness->nr_kinds, gen_below(generator, likeness->allocs));
-    uint32_t cache = likeness->kinds[kind].cache;
-    struct gen_death death;
-    int code = gen_alloc_one(generator, like->types[kind], &death.object);
-    uint64_t life = like_life(generator, &like->caches[cache]);
+    const struct likeness_life *life = like_draw(generator, likeness, like_place(like));
+    struct gen_death death = {
+        .time = life->events == LIKENESS_OUTLIVED ? UINT64_MAX : cpu->events + life->events,
+        .cpu = like_where(generator, like, life->way, number),
+    };
+    int code = gen_alloc_one(generator, like->types[life->kind], &death.object);
 
-    if (code || life == UINT64_MAX)
-        return code;
-    death.cpu = like_where(generator, like, &likeness->caches[cache], number);
-    death.time = cpu->events + life;
-    return gen_deaths_add(&cpu->deaths, death);
+    like->held++;
+    like->live++;
+    return code ? code : gen_deaths_add(&cpu->deaths, death);
+}
+
+/*
+ * By how much more is live than was here, times the recorded streams. CPUs count together: some
+ * take few steps, with long waits.
+ */
+static __int128 like_excess(const struct like *like)
+{
+    const struct likeness *likeness = like->likeness;
+    const struct live_series *series = &likeness->series;
+    uint64_t place = like_place(like);
+    size_t interval = place / series->length;
+    int64_t before = interval ? (int64_t)series->intervals[interval - 1].objects : 0;
+    int64_t after = (int64_t)series->intervals[interval].objects;
+    int64_t within = (int64_t)(place % series->length), length = (int64_t)series->length;
+
+    return (__int128)like->live * (int64_t)likeness->streams -
+           (__int128)(before + (after - before) * within / length) * like->nr_cpus;
+}
+
+static __int128 like_leeway(const struct like *like)
+{
+    return (__int128)like->likeness->peak_live * like->nr_cpus / LIKE_LEEWAY;
+}
+
+/* Is it time to free? Lives say so, while the live set is about as large as it was. */
+static bool like_must_free(const struct like *like, const struct like_cpu *cpu)
+{
+    bool due = gen_deaths_due(&cpu->deaths, cpu->events);
+    __int128 excess;
+
+    if (like->hastens) /* there is no time for as many to be born as were live */
+        return due;
+    excess = like_excess(like);
+    return excess > like_leeway(like) || (due && excess >= -like_leeway(like));
+}
+
+/* Whose object a CPU frees: its own, but those of the CPU with most if it has none. */
+static struct gen_deaths *like_deaths(struct like *like, uint32_t number)
+{
+    struct gen_deaths *deaths = &like->cpus[number].deaths;
+
+    for (uint32_t i = 0; !like->cpus[number].deaths.count && i < like->nr_cpus; i++) {
+        if (like->cpus[i].deaths.count > deaths->count)
+            deaths = &like->cpus[i].deaths;
+    }
+    return deaths;
+}
+
+/*
+ * The first object to die, freed here or sent to the CPU that frees it; 1: sent. Where a CPU frees
+ * what another was to keep to itself, one that was to be sent is freed at home instead.
+ */
+static int like_free(struct generator *generator, struct like *like, uint32_t number)
+{
+    struct gen_deaths *own = &like->cpus[number].deaths, *deaths = like_deaths(like, number);
+    struct gen_death death = gen_deaths_take(deaths);
+
+    like->held--;
+    if (deaths != own) {
+        like->taken += &like->cpus[death.cpu].deaths == deaths;
+    } else if (death.cpu != number && like->taken) {
+        like->taken--;
+    } else if (death.cpu != number) {
+        return gen_deque_push(&like->cpus[death.cpu].sent, death.object) ? -ENOMEM : 1;
+    }
+    like->live--;
+    return gen_free_one(generator, death.object);
 }
 
 static int like_call(struct generator *generator, struct like *like, uint32_t number)
 {
     struct like_cpu *cpu = &like->cpus[number];
 
-    if (cpu->sent.count)
+    if (cpu->sent.count) {
+        like->live--;
         return gen_free(generator, GEN_FIFO, 1, &cpu->sent);
-    while (gen_deaths_due(&cpu->deaths, cpu->events)) {
-        struct gen_death death = gen_deaths_take(&cpu->deaths);
+    }
+    for (unsigned i = 0; i < LIKE_SENDS && like->held && like_must_free(like, cpu); i++) {
+        int code = like_free(generator, like, number);
 
-        if (death.cpu == number)
-            return gen_free_one(generator, death.object);
-        if (gen_deque_push(&like->cpus[death.cpu].sent, death.object))
-            return -ENOMEM;
+        if (code != 1)
+            return code;
     }
     return like_alloc(generator, like, number);
+}
+
+/* A load with more events of each CPU goes through the recording again and again. */
+static void like_go_on(struct like *like)
+{
+    if (like->ending && like_excess(like) > like_leeway(like))
+        return;
+    like->ending = false;
+    like->progress++;
+    if (!like->hastens && like_place(like) >= like->likeness->events) {
+        like->progress = 0;
+        like->ending = true;
+    }
 }
 
 static int like_step(struct generator *generator, void *load, uint32_t number)
@@ -234,6 +309,7 @@ static int like_step(struct generator *generator, void *load, uint32_t number)
     int code = like_call(generator, like, number);
 
     like->cpus[number].events++;
+    like_go_on(like);
     if (gaps)
         gen_spend(generator,
                   like_value(generator, (unsigned)like_find(like->gaps_upto, HISTOGRAM_BUCKETS,

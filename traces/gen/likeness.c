@@ -4,6 +4,7 @@
 
 #include "sim/array.h"
 #include "sim/error.h"
+#include "sim/random.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,8 +14,10 @@ enum { LIKENESS_EVENTS = 4096 }; /* read at once */
 
 struct likeness_object {
     uint64_t birth_ns, birth; /* birth: events of its stream before */
-    uint32_t stream, kind;
-    bool live, older; /* older than the recording */
+    uint64_t birth_of_all;    /* events of all streams before */
+    uint32_t stream;
+    uint32_t place; /* in the sample, if what is there was born then */
+    bool older;     /* than the recording */
 };
 
 struct likeness_stream {
@@ -27,8 +30,8 @@ struct likeness_pass {
     struct likeness_object *objects;
     size_t room_objects;
     struct likeness_stream *streams;
-    size_t room_streams, room_kinds, room_caches;
-    uint64_t live;
+    size_t room_streams, room_kinds, room_caches, room_sample;
+    uint64_t live, random;
 };
 
 /* The kinds are the trace's types, the caches its caches, and one more for what has none. */
@@ -53,28 +56,49 @@ static int likeness_reserve(struct likeness_pass *pass)
     return code;
 }
 
-/* During the pass row 0 is untyped, then cache by cache, since their number grows. */
-static struct likeness_cache *likeness_cache_of(struct likeness_pass *pass, uint32_t kind)
+/*
+ * Takes the object into the sample, or not (Vitter 1985, algorithm R): of n objects each is in it
+ * with the same probability.
+ */
+static int likeness_take(struct likeness_pass *pass, struct likeness_object *object, uint32_t kind)
 {
-    size_t count;
+    struct likeness *likeness = pass->likeness;
+    uint64_t place = likeness->allocs;
 
-    return &pass->likeness->caches[trace_types(pass->reader, &count)[kind].cache + 1];
+    if (place >= LIKENESS_SAMPLE)
+        place = random_next(&pass->random) % (likeness->allocs + 1);
+    if (place >= LIKENESS_SAMPLE)
+        return 0;
+    if (array_grow((void **)&likeness->sample, &pass->room_sample, (size_t)place + 1,
+                   sizeof *likeness->sample))
+        return -ENOMEM;
+    likeness->nr_sample += place == likeness->nr_sample;
+    likeness->sample[place] = (struct likeness_life){likeness->events, LIKENESS_OUTLIVED, kind, 0};
+    object->place = (uint32_t)place;
+    return 0;
 }
 
 static int likeness_add_alloc(struct likeness_pass *pass, const struct trace_event *event)
 {
     struct likeness *likeness = pass->likeness;
     struct likeness_stream *stream = &pass->streams[event->stream];
+    struct likeness_object *object;
     bool older = event->origin == TRACE_PRELOADED;
 
     if (array_grow((void **)&pass->objects, &pass->room_objects, (size_t)event->object + 1,
                    sizeof *pass->objects))
         return -ENOMEM;
-    pass->objects[event->object] = (struct likeness_object){
-        event->time_ns, stream->events, event->stream, event->type, true, older};
+    object = &pass->objects[event->object];
+    *object = (struct likeness_object){.birth_ns = event->time_ns,
+                                       .birth = stream->events,
+                                       .birth_of_all = likeness->events,
+                                       .stream = event->stream,
+                                       .older = older};
     likeness->left_out += older;
     if (older)
         return 0;
+    if (likeness_take(pass, object, event->type))
+        return -ENOMEM;
     likeness->kinds[event->type].allocs++;
     likeness->allocs++;
     if (++pass->live > likeness->peak_live)
@@ -93,22 +117,22 @@ static uint64_t likeness_way(uint64_t from, uint64_t to, uint64_t streams)
 static void likeness_add_free(struct likeness_pass *pass, const struct trace_event *event)
 {
     struct likeness *likeness = pass->likeness;
-    struct likeness_object *object = &pass->objects[event->object];
-    struct likeness_cache *cache = likeness_cache_of(pass, object->kind);
-    uint64_t life = pass->streams[object->stream].events - object->birth;
+    const struct likeness_object *object = &pass->objects[event->object];
+    uint64_t way, life;
 
-    object->live = false;
     likeness->left_out += object->older;
     if (object->older)
         return;
+    life = pass->streams[object->stream].events - object->birth;
     pass->live--;
-    histogram_add(&cache->lives, life);
+    way = likeness_way(object->stream, event->stream, likeness->streams);
     histogram_add(&likeness->lives, life);
     histogram_add(&likeness->lives_ns, event->time_ns - object->birth_ns);
-    histogram_add(&likeness->distances,
-                  likeness_way(object->stream, event->stream, likeness->streams));
-    cache->frees++;
-    cache->remote += event->stream != object->stream;
+    histogram_add(&likeness->distances, way);
+    if (likeness->sample[object->place].birth == object->birth_of_all) {
+        likeness->sample[object->place].events = life;
+        likeness->sample[object->place].way = (uint32_t)way;
+    }
 }
 
 static int likeness_add(struct likeness_pass *pass, const struct trace_event *event)
@@ -129,31 +153,30 @@ static int likeness_add(struct likeness_pass *pass, const struct trace_event *ev
     if (stream->events++)
         histogram_add(&likeness->gaps_ns, event->time_ns - stream->last_ns);
     stream->last_ns = event->time_ns;
+    live_series_add(&likeness->series, likeness->events, pass->live, 0);
     likeness->events++;
     likeness->live_sum += pass->live;
     return code;
 }
 
-/* What lives at the end, names, and the kinds as the caches are numbered from now on. */
+static int likeness_compare_births(const void *a, const void *b)
+{
+    const struct likeness_life *x = a, *y = b;
+
+    return (x->birth > y->birth) - (x->birth < y->birth);
+}
+
+/* Names, and the order of the sample. */
 static int likeness_finish(struct likeness_pass *pass)
 {
     struct likeness *likeness = pass->likeness;
     size_t count;
     const struct trace_cache *caches = trace_caches(pass->reader, &count);
     const struct trace_type *types = trace_types(pass->reader, &count);
-    struct likeness_cache untyped;
 
-    for (size_t i = 0; i < pass->room_objects; i++) {
-        const struct likeness_object *object = &pass->objects[i];
-
-        if (object->live && !object->older)
-            histogram_add(&likeness_cache_of(pass, object->kind)->ages,
-                          pass->streams[object->stream].events - object->birth);
-    }
-    untyped = likeness->caches[0];
-    memmove(likeness->caches, likeness->caches + 1,
-            (likeness->nr_caches - 1) * sizeof *likeness->caches);
-    likeness->caches[likeness->nr_caches - 1] = untyped;
+    if (likeness->nr_sample)
+        qsort(likeness->sample, likeness->nr_sample, sizeof *likeness->sample,
+              likeness_compare_births);
     for (size_t i = 0; i + 1 < likeness->nr_caches; i++) {
         likeness->caches[i].object_size = caches[i].object_size;
         likeness->caches[i].align = caches[i].align;
@@ -220,5 +243,6 @@ void likeness_destroy(struct likeness *likeness)
         free(likeness->caches[i].name);
     free(likeness->caches);
     free(likeness->kinds);
+    free(likeness->sample);
     free(likeness);
 }

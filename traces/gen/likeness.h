@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a generated load can have of a recorded one: distributions of kinds, lifetimes, distances
- * and times, and how far those of two traces are apart. Left out: objects older than the recording
- * (preloaded ones and their frees), bulk calls, and phases: every moment is like every other.
+ * What a generated load can have of a recorded one: objects such as were born then, with what they
+ * were, how long they lived and who freed them; how many were live; times; and how far those of two
+ * traces are apart. Left out: objects older than the recording (preloaded ones and their frees),
+ * and bulk calls.
  */
 #ifndef SLABLAB_TRACES_GEN_LIKENESS_H
 #define SLABLAB_TRACES_GEN_LIKENESS_H
 
 #include "sim/histogram.h"
 #include "traces/gen/generate.h"
+#include "traces/live_series.h"
 #include "traces/trace.h"
 
 /* Allocations of one cache and size. */
@@ -23,10 +25,17 @@ struct likeness_cache {
     char *name; /* NULL: untyped */
     uint64_t object_size;
     uint32_t align;
-    struct histogram lives; /* of objects that were freed, in events of the allocating stream */
-    struct histogram ages;  /* of those that were not, at the end */
-    uint64_t frees, remote; /* by another stream */
 };
+
+/* An object of the recording. */
+struct likeness_life {
+    uint64_t birth;  /* events of all streams before */
+    uint64_t events; /* of its stream until its free; LIKENESS_OUTLIVED: it was not freed */
+    uint32_t kind;
+    uint32_t way; /* from the allocating to the freeing stream, as on a ring: the shorter way */
+};
+#define LIKENESS_OUTLIVED UINT64_MAX
+enum { LIKENESS_SAMPLE = 1 << 18 };
 
 struct likeness {
     char digest[33];
@@ -36,11 +45,14 @@ struct likeness {
     size_t nr_kinds;
     struct likeness_cache *caches;
     size_t nr_caches;
-    struct histogram lives, lives_ns; /* of all objects that were freed */
+    struct likeness_life *sample;     /* of all objects each as likely, in order of birth */
+    size_t nr_sample;                 /* all of them, up to LIKENESS_SAMPLE */
+    struct histogram lives, lives_ns; /* of all objects that were freed; events of their stream */
     struct histogram gaps_ns;         /* between events of a stream */
     struct histogram distances; /* from the allocating to the freeing stream, both ways round */
     uint64_t peak_live;
-    uint64_t live_sum; /* over all events: over `events` it is the mean */
+    uint64_t live_sum;         /* over all events: over `events` it is the mean */
+    struct live_series series; /* over events; objects, no bytes */
 };
 
 /* Reads a trace; likeness_destroy frees it. */
@@ -55,7 +67,7 @@ struct likeness_distance {
     double recorded, generated; /* median, share or mean, as `what` says */
 };
 
-enum { LIKENESS_DISTANCES = 8 };
+enum { LIKENESS_DISTANCES = 9 };
 void likeness_compare(const struct likeness *recorded, const struct likeness *generated,
                       struct likeness_distance distances[LIKENESS_DISTANCES]);
 

@@ -104,6 +104,55 @@ static struct likeness_distance likeness_of(const char *what, const struct histo
         (double)histogram_percentile(recorded, 0.5), (double)histogram_percentile(generated, 0.5)};
 }
 
+static struct likeness_distance likeness_ratio(const char *what, double recorded, double generated)
+{
+    return (struct likeness_distance){what, recorded > 0 ? "relative difference" : NULL,
+                                      recorded > 0 ? fabs(generated / recorded - 1) : 0, recorded,
+                                      generated};
+}
+
+/* Live objects per CPU after this many events per CPU; a series says what there is in between. */
+static double likeness_live_at(const struct likeness *likeness, double events)
+{
+    const struct live_series *series = &likeness->series;
+    double place, before, after;
+    size_t interval;
+
+    if (!series->count)
+        return 0;
+    place = events * (double)likeness->streams / (double)series->length;
+    interval = (size_t)place;
+    if (interval >= series->count)
+        interval = series->count - 1;
+    before = interval ? (double)series->intervals[interval - 1].objects : 0;
+    after = (double)series->intervals[interval].objects;
+    return (before + (after - before) * fmin(place - (double)interval, 1)) /
+           (double)likeness->streams;
+}
+
+/*
+ * How far the two live sets are apart on average over the events that both have a CPU, as a share
+ * of the recorded peak.
+ */
+static struct likeness_distance likeness_shapes(const struct likeness *recorded,
+                                                const struct likeness *generated)
+{
+    enum { POINTS = 1000 };
+    double a = likeness_share(recorded->events, recorded->streams);
+    double b = likeness_share(generated->events, generated->streams);
+    double peak = likeness_share(recorded->peak_live, recorded->streams), sum = 0;
+
+    for (unsigned i = 0; i < POINTS && peak > 0 && b > 0; i++) {
+        double events = fmin(a, b) * (i + 0.5) / POINTS;
+
+        sum += fabs(likeness_live_at(recorded, events) - likeness_live_at(generated, events));
+    }
+    return (struct likeness_distance){
+        "objects live over the events (at the end)", peak > 0 ? "mean difference by peak" : NULL,
+        peak > 0 ? sum / POINTS / peak : 0, likeness_live_at(recorded, a),
+        likeness_live_at(generated, b)};
+}
+
 void likeness_compare(const struct likeness *recorded, const struct likeness *generated,
                       struct likeness_distance distances[LIKENESS_DISTANCES])
 {
@@ -122,15 +171,15 @@ void likeness_compare(const struct likeness *recorded, const struct likeness *ge
         "distance of alloc and free (share remote)", rings ? "total variation" : NULL,
         rings ? likeness_variation(&recorded->distances, &generated->distances) : 0,
         likeness_remote(recorded), likeness_remote(generated)};
-    distances[5] = (struct likeness_distance){
-        "objects live, mean, per CPU", NULL, 0,
-        likeness_share(recorded->live_sum, recorded->events * recorded->streams),
-        likeness_share(generated->live_sum, generated->events * generated->streams)};
-    distances[6] =
-        (struct likeness_distance){"objects live, peak, per CPU", NULL, 0,
-                                   likeness_share(recorded->peak_live, recorded->streams),
-                                   likeness_share(generated->peak_live, generated->streams)};
-    distances[7] = (struct likeness_distance){"allocations among events (share)", NULL, 0,
-                                              likeness_share(recorded->allocs, recorded->events),
-                                              likeness_share(generated->allocs, generated->events)};
+    distances[5] =
+        likeness_ratio("objects live, mean, per CPU",
+                       likeness_share(recorded->live_sum, recorded->events * recorded->streams),
+                       likeness_share(generated->live_sum, generated->events * generated->streams));
+    distances[6] = likeness_ratio("objects live, peak, per CPU",
+                                  likeness_share(recorded->peak_live, recorded->streams),
+                                  likeness_share(generated->peak_live, generated->streams));
+    distances[7] = likeness_shapes(recorded, generated);
+    distances[8] = likeness_ratio("allocations among events (share)",
+                                  likeness_share(recorded->allocs, recorded->events),
+                                  likeness_share(generated->allocs, generated->events));
 }

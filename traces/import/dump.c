@@ -36,12 +36,14 @@ static int undump_number(const struct undump *undump, struct text *left, uint64_
                          uint64_t *value)
 {
     struct text word = text_word(left);
-    bool good = text_length(word) > 0;
+    bool good = text_number(word, value);
 
-    *value = 0;
-    for (const char *at = word.at; at < word.end; at++) {
-        good &= *at >= '0' && *at <= '9' && !__builtin_mul_overflow(*value, 10, value) &&
-                !__builtin_add_overflow(*value, (uint64_t)(*at - '0'), value);
+    if (!good && text_length(word) > 18) {
+        *value = 0;
+        good = true;
+        for (const char *at = word.at; at < word.end; at++)
+            good &= *at >= '0' && *at <= '9' && !__builtin_mul_overflow(*value, 10, value) &&
+                    !__builtin_add_overflow(*value, (uint64_t)(*at - '0'), value);
     }
     return good && *value <= most ? 0
                                   : undump_wrong(undump, word, "a number, and one not too large");

@@ -33,7 +33,8 @@ struct logalloc_call {
 struct logalloc {
     struct calls *calls;
     struct intern processes; /* by their numbers */
-    uint64_t space;          /* of the process of the line: the high bits of its addresses */
+    uint64_t process;        /* of the last line, while `processes` has any */
+    uint64_t space;          /* of that process: the high bits of its addresses */
 };
 
 /* "18545 18545 NAME("; gives what follows, or NULL. */
@@ -156,8 +157,12 @@ static int logalloc_add_alloc(struct logalloc *logalloc, const struct logalloc_k
 
 static int logalloc_enter_process(struct logalloc *logalloc, uint64_t process)
 {
-    int64_t number = intern_add(&logalloc->processes, &process, sizeof process);
+    int64_t number;
 
+    if (logalloc->processes.count && logalloc->process == process)
+        return 0;
+    logalloc->process = process;
+    number = intern_add(&logalloc->processes, &process, sizeof process);
     if (number >= LOGALLOC_MAX_PROCESSES)
         return import_source_wrong(logalloc->calls->source, logalloc->calls->error,
                                    "more processes than %d", LOGALLOC_MAX_PROCESSES);
