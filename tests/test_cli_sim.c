@@ -41,6 +41,24 @@ static void two_ways_to_choose_a_machine_are_refused(void **state)
     assert_refused("give one of them");
 }
 
+/* Which hwloc would take in place of the one asked for, or for the host that binds threads. */
+static void no_topology_of_the_environment_takes_the_place_of_the_machine(void **state)
+{
+    (void)state;
+    setenv("HWLOC_SYNTHETIC", "numa:1 core:2 pu:1", 1);
+    setenv("HWLOC_THISSYSTEM", "1", 1);
+    cli_run("sim @/pairs.slt --machine generic-8 -a null -t 8");
+    assert_status(0);
+    assert_non_null(strstr(cli_last.output, "simulated on generic-8: 8 CPUs on 1 nodes"));
+    cli_run("sim @/pairs.slt --topology 'numa:4 core:4 pu:1' -a null -t 16");
+    assert_status(0);
+    assert_non_null(strstr(cli_last.output, "16 CPUs on 4 nodes"));
+    cli_run("sweep @/pairs.slt --machine generic-8 -a null -t 8 -o @/environment");
+    unsetenv("HWLOC_SYNTHETIC");
+    unsetenv("HWLOC_THISSYSTEM");
+    assert_status(0);
+}
+
 static void a_foreign_malloc_cannot_be_simulated(void **state)
 {
     (void)state;
@@ -292,6 +310,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_unknown_machine_is_refused_with_the_names_of_those_there_are),
         cmocka_unit_test(two_ways_to_choose_a_machine_are_refused),
+        cmocka_unit_test(no_topology_of_the_environment_takes_the_place_of_the_machine),
         cmocka_unit_test(a_foreign_malloc_cannot_be_simulated),
         cmocka_unit_test(a_table_of_costs_that_is_none_is_refused_by_file_and_line),
         cmocka_unit_test(more_threads_than_the_machine_has_cpus_are_refused),

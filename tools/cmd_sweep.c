@@ -265,8 +265,7 @@ static int cells_check(struct sweep *sweep, struct error *error)
         code = trial_run(&arguments->options, &sweep->cells, sweep->topology, error);
     if (code == -EAGAIN)
         start_anew(arguments->command);
-    /* What is handed down to a child is taken there for any topology, simulated ones too. */
-    if (code == 0 && !arguments->simulated)
+    if (code == 0)
         code = topology_hand_down(sweep->topology, error);
     return code;
 }
