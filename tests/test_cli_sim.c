@@ -277,6 +277,57 @@ static void a_sweep_runs_each_cell_of_each_machine_once_and_resumes(void **state
     assert_refused("was begun with --machine=generic-8,starfire-16");
 }
 
+static void a_sweep_leaves_out_what_a_machine_has_no_cpus_for_and_says_so(void **state)
+{
+    char path[128];
+    char *text;
+    json_t *records, *left_out;
+
+    (void)state;
+    cli_run("sweep @/pairs.slt --machine generic-8,starfire-16 -a magazine,null -t 4..32 -o "
+            "@/fitted");
+    assert_status(0);
+    assert_non_null(
+        strstr(cli_last.messages, "generic-8 has 8 CPUs: left out are runs of 16, 32 threads\n"));
+    assert_non_null(
+        strstr(cli_last.messages, "starfire-16 has 16 CPUs: left out are runs of 32 threads\n"));
+    snprintf(path, sizeof path, "%s/fitted/runs.jsonl", cli_folder);
+    records = records_of(path);
+    assert_int_equal(json_array_size(records), 2 * 2 + 2 * 3);
+    json_decref(records);
+    snprintf(path, sizeof path, "%s/fitted/sweep.json", cli_folder);
+    text = cli_read_file(path);
+    records = json_loads(text, 0, NULL);
+    free(text);
+    left_out = json_object_get(records, "left_out");
+    assert_int_equal(json_array_size(left_out), 2);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(left_out, 0), "machine")),
+                        "generic-8");
+    assert_int_equal(json_array_size(json_object_get(json_array_get(left_out, 0), "threads")), 2);
+    json_decref(records);
+    cli_run("sweep @/pairs.slt --machine generic-8,starfire-16 -a magazine,null -t 4..32 -o "
+            "@/fitted --resume");
+    assert_status(0);
+    assert_non_null(strstr(cli_last.messages, "10 runs in"));
+}
+
+static void
+threads_beyond_the_cpus_are_refused_where_nothing_remains_and_counted_by_binding(void **state)
+{
+    (void)state;
+    cli_run("sweep @/pairs.slt --machine generic-8,starfire-16 -a null -t 32,64 -o @/nothing");
+    assert_refused("32 workers want 32 CPUs, but the binding allows 8");
+    cli_run("sim @/pairs.slt --machine generic-8,starfire-16 -a null -t 8,16");
+    assert_refused("16 workers want 16 CPUs, but the binding allows 8");
+    cli_run("sweep @/pairs.slt --machine generic-64 --bind node:1 --bind scatter -a null -t 32,64 "
+            "-o @/bound");
+    assert_status(0);
+    assert_non_null(strstr(cli_last.messages,
+                           "generic-64 has 32 CPUs (--bind node:1): left out are runs of 64 "
+                           "threads\n"));
+    assert_non_null(strstr(cli_last.messages, "3 runs in"));
+}
+
 static void comparisons_of_simulated_runs_are_exact_and_stay_on_one_machine(void **state)
 {
     (void)state;
@@ -321,6 +372,9 @@ int main(void)
         cmocka_unit_test(packed_records_of_cpus_are_seen_to_be_shared_falsely),
         cmocka_unit_test(the_table_says_that_its_times_are_virtual_and_what_lines_moved),
         cmocka_unit_test(a_sweep_runs_each_cell_of_each_machine_once_and_resumes),
+        cmocka_unit_test(a_sweep_leaves_out_what_a_machine_has_no_cpus_for_and_says_so),
+        cmocka_unit_test(
+            threads_beyond_the_cpus_are_refused_where_nothing_remains_and_counted_by_binding),
         cmocka_unit_test(comparisons_of_simulated_runs_are_exact_and_stay_on_one_machine),
         cmocka_unit_test(help_says_how_a_machine_is_chosen),
     };
