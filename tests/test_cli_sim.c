@@ -234,6 +234,51 @@ static void packed_records_of_cpus_are_seen_to_be_shared_falsely(void **state)
     json_decref(record);
 }
 
+/* ---- copies of a trace ---- */
+
+/* One stream of few events, simulated as many times over as there are threads. */
+static double time_of_copies(const char *design, unsigned threads, unsigned seed)
+{
+    char command[160];
+    json_t *record;
+    double ns;
+
+    snprintf(command, sizeof command,
+             "sim @/one.slt --machine generic-64 -a %s -t %u --seed %u --lock mcs --json -", design,
+             threads, seed);
+    cli_run(command);
+    assert_status(0);
+    record = cli_record();
+    ns = json_number_value(json_object_get(record, "ns_per_event"));
+    json_decref(record);
+    return ns;
+}
+
+static void copies_of_a_short_trace_take_as_long_as_one_where_nothing_is_shared(void **state)
+{
+    static const char *const designs[] = {"null", "x15"};
+
+    (void)state;
+    cli_run("gen pairs -o @/one.slt --events 1000 --hold 100 --cpus 1");
+    assert_status(0);
+    for (size_t i = 0; i < 2; i++) {
+        double one = time_of_copies(designs[i], 1, 1);
+
+        assert_true(time_of_copies(designs[i], 16, 1) < 1.01 * one);
+        assert_true(time_of_copies(designs[i], 64, 1) < 1.01 * one);
+    }
+}
+
+/* All that the seed changes of these is when copies start. */
+static void copies_of_a_trace_do_not_march_in_step(void **state)
+{
+    (void)state;
+    cli_run("gen pairs -o @/one.slt --events 1000 --hold 100 --cpus 1");
+    assert_status(0);
+    assert_true(time_of_copies("bufctl", 1, 1) == time_of_copies("bufctl", 1, 2));
+    assert_true(time_of_copies("bufctl", 16, 1) != time_of_copies("bufctl", 16, 2));
+}
+
 /* ---- tables ---- */
 
 static void the_table_says_that_its_times_are_virtual_and_what_lines_moved(void **state)
@@ -370,6 +415,8 @@ int main(void)
         cmocka_unit_test(another_configuration_of_the_program_has_the_same_record),
         cmocka_unit_test(a_record_says_what_was_simulated_and_of_what_the_lines_were_that_moved),
         cmocka_unit_test(packed_records_of_cpus_are_seen_to_be_shared_falsely),
+        cmocka_unit_test(copies_of_a_short_trace_take_as_long_as_one_where_nothing_is_shared),
+        cmocka_unit_test(copies_of_a_trace_do_not_march_in_step),
         cmocka_unit_test(the_table_says_that_its_times_are_virtual_and_what_lines_moved),
         cmocka_unit_test(a_sweep_runs_each_cell_of_each_machine_once_and_resumes),
         cmocka_unit_test(a_sweep_leaves_out_what_a_machine_has_no_cpus_for_and_says_so),
