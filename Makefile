@@ -243,7 +243,8 @@ check-run: tests
 # hour.
 .PHONY: check-all
 check-all: deps-check
-	@tools/install-packages --if-missing clang valgrind libclang-rt-14-dev
+	@tools/install-packages --if-missing clang valgrind libclang-rt-14-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+	@$(MAKE) --no-print-directory check-aarch64
 	@$(MAKE) --no-print-directory CFG=debug mutants check-run
 	@SLABLAB_OTHER=build/debug/slablab $(MAKE) --no-print-directory CFG=release check-run explore-run
 	@$(MAKE) --no-print-directory CFG=debug CC=clang check-run
@@ -252,6 +253,18 @@ check-all: deps-check
 	@$(MAKE) --no-print-directory CFG=debug TEST_WRAPPER='valgrind -q --error-exitcode=99 --leak-check=full --suppressions=tests/valgrind.supp' check-run
 
 export TEST_WRAPPER
+
+# The switch between coroutines that is written for aarch64, under an emulator.
+foreign_cc   := aarch64-linux-gnu-gcc
+foreign_test := build/aarch64/tests/test_coroutine
+.PHONY: check-aarch64
+check-aarch64:
+	@if ! command -v $(foreign_cc) >/dev/null || ! command -v qemu-aarch64 >/dev/null; then \
+	    echo 'check-aarch64: skipped: $(foreign_cc) or qemu-aarch64 is missing'; exit 0; fi; \
+	mkdir -p $(dir $(foreign_test)) && \
+	$(foreign_cc) -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -O2 -g -static -Itests/foreign -I. -o $(foreign_test) \
+	    tests/test_coroutine.c sim/virtual/coroutine.c && \
+	TEST_WRAPPER=qemu-aarch64 tests/run build/aarch64 $(foreign_test)
 
 # Every planted bug, for test_explore_mutants to find; without it there are those of a handful.
 .PHONY: mutants

@@ -12,9 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Replicas start up to this much apart, so that copies of one trace do not march in step. */
-#define REPLICA_OFFSET_NS 100000
-
 #define MAX_LOOPS 1000000
 
 /* ---- one loop of one worker ---- */
@@ -97,23 +94,14 @@ static void run_lists(struct worker *worker)
     }
 }
 
-/* Spreads the replicas' starts; a generator of one multiplication will do (Steele & Vigna 2021). */
-static uint64_t replica_offset_ns(const struct replay *replay, unsigned replica)
-{
-    uint64_t x = (replay->config->seed + replica + 1) * 0xd1342543de82ef95u;
-
-    x = (x ^ x >> 32) * 0xd1342543de82ef95u;
-    return replica ? (x >> 32) % REPLICA_OFFSET_NS : 0;
-}
-
 static void wait_for_offset(struct worker *worker)
 {
     uint64_t from = now_cycles();
     unsigned spins = 0;
 
-    while (machine_cycles_to_ns(now_cycles() - from) <
-           replica_offset_ns(worker->replay, worker->cursors[0]->replica))
+    while (machine_cycles_to_ns(now_cycles() - from) < worker->offset_ns)
         machine_wait_step(&spins);
+    worker->late_cycles = now_cycles() - from;
 }
 
 static void worker_prepare(struct worker *worker)
@@ -312,7 +300,11 @@ static void end_loop(struct replay *replay)
 
 /* ---- one loop, all workers ---- */
 
-/* From the barrier that all have left to that where all have come: time that counts. */
+/*
+ * From the barrier that all have left to that where all have come: time that counts. Who was to
+ * start late is taken as if it had started, and ended, by so much earlier: else a short load on
+ * many CPUs would take as long as its starts are apart.
+ */
 static void part_account(struct replay *replay)
 {
     uint64_t start = UINT64_MAX, end = 0;
@@ -320,8 +312,11 @@ static void part_account(struct replay *replay)
     for (unsigned i = 0; i < nr_cpus(); i++) {
         const struct worker *worker = &replay->workers[i];
 
-        start = worker->start_cycles < start ? worker->start_cycles : start;
-        end = worker->end_cycles > end ? worker->end_cycles : end;
+        uint64_t started = worker->start_cycles - worker->late_cycles;
+        uint64_t ended = worker->end_cycles - worker->late_cycles;
+
+        start = started < start ? started : start;
+        end = ended > end ? ended : end;
     }
     replay->part_cycles += end - start;
 }
@@ -385,6 +380,7 @@ static void run_parts(struct worker *worker)
         run_part(worker, &replay->plan->cuts[i]);
         replay_notes_end(worker);
         machine_stand_still(cut_account, replay);
+        worker->late_cycles = 0; /* from a cut all go on together */
         replay_notes_begin(worker);
     }
     run_part(worker, NULL);

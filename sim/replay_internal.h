@@ -87,6 +87,8 @@ struct worker {
     uint64_t missing_objects, missing_bytes; /* that would live, had their allocs not failed */
     uint64_t stall_cycles;
     uint64_t start_cycles, end_cycles; /* of the part in hand: from cut to cut in a sampled loop */
+    uint64_t offset_ns;                /* when it is to start; see replica_offset_ns */
+    uint64_t late_cycles;              /* of its first part: what the offset came to */
     uint64_t pace_origin;              /* start of the loop, moved on by what it stood still */
     void **bulk;                       /* [TRACE_MAX_BATCH] */
 } __attribute__((aligned(CACHE_LINE)));

@@ -252,6 +252,44 @@ static int flatten(struct topology *topology)
     return rc;
 }
 
+/*
+ * Variables by which hwloc takes another machine than it was told to, or takes it for the one that
+ * we run on. They are for a host's; a machine that was asked for by name, description or file is
+ * that machine.
+ */
+static const char *const overriding[] = {"HWLOC_XMLFILE",    "HWLOC_SYNTHETIC",
+                                         "HWLOC_FSROOT",     "HWLOC_CPUID_PATH",
+                                         "HWLOC_COMPONENTS", "HWLOC_THISSYSTEM"};
+#define OVERRIDING (sizeof overriding / sizeof overriding[0])
+
+/* hwloc's own load, in an environment without them. They are set aside, as a process has but one
+ * environment: no other thread may look at it meanwhile. */
+static int load_as_asked(hwloc_topology_t hwloc)
+{
+    char *values[OVERRIDING] = {NULL};
+    bool kept = true;
+    int rc, reason;
+
+    for (size_t i = 0; kept && i < OVERRIDING; i++) {
+        const char *value = getenv(overriding[i]);
+
+        values[i] = value ? strdup(value) : NULL;
+        kept = !value || values[i];
+        if (kept)
+            unsetenv(overriding[i]);
+    }
+    errno = ENOMEM;
+    rc = kept ? hwloc_topology_load(hwloc) : -1;
+    reason = errno;
+    for (size_t i = 0; i < OVERRIDING; i++) {
+        if (values[i])
+            setenv(overriding[i], values[i], 1);
+        free(values[i]);
+    }
+    errno = reason;
+    return rc;
+}
+
 /* A topology whose source is not yet chosen. */
 static int topology_prepare(struct topology **topology, struct error *error)
 {
@@ -265,12 +303,13 @@ static int topology_prepare(struct topology **topology, struct error *error)
     return 0;
 }
 
-/* Loads what was chosen; on failure the topology is gone. `what` names the source. */
-static int topology_finish(struct topology *topology, const char *what, struct error *error)
+/* Loads what was chosen by `load`; on failure the topology is gone. `what` names the source. */
+static int topology_finish(struct topology *topology, const char *what,
+                           int (*load)(hwloc_topology_t hwloc), struct error *error)
 {
     int rc = 0;
 
-    if (hwloc_topology_load(topology->hwloc))
+    if (load(topology->hwloc))
         rc = error_set(error, EINVAL, "%s: hwloc cannot make a topology of it: %s", what,
                        strerror(errno));
     else if (hwloc_topology_is_thissystem(topology->hwloc) && restrict_to_allowed(topology->hwloc))
@@ -288,7 +327,7 @@ int topology_create_host(struct topology **topology, struct error *error)
     int rc = topology_prepare(&new, error);
 
     if (!rc)
-        rc = topology_finish(new, "this host", error);
+        rc = topology_finish(new, "this host", hwloc_topology_load, error);
     if (!rc)
         *topology = new;
     return rc;
@@ -309,7 +348,7 @@ int topology_create_xml(const char *path, struct topology **topology, struct err
         return error_set(error, EINVAL,
                          "%s: not an XML export of hwloc (lstopo FILE.xml makes one)", path);
     }
-    rc = topology_finish(new, path, error);
+    rc = topology_finish(new, path, load_as_asked, error);
     if (!rc)
         *topology = new;
     return rc;
@@ -330,7 +369,7 @@ int topology_create_synthetic(const char *description, struct topology **topolog
                          "numa:1 l3:2 core:4 pu:2\" is right",
                          description);
     }
-    rc = topology_finish(new, description, error);
+    rc = topology_finish(new, description, load_as_asked, error);
     if (!rc)
         *topology = new;
     return rc;

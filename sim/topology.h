@@ -24,7 +24,8 @@ struct topology_cpu {
 /*
  * Each gives a topology that topology_destroy frees; errors: -EINVAL (what hwloc refused), -ENOMEM.
  * The host's has only CPUs that the calling thread may be bound to, so create it before binding:
- * what a container, taskset or a batch system keeps from us does not count.
+ * what a container, taskset or a batch system keeps from us does not count. hwloc's variables
+ * (HWLOC_XMLFILE, HWLOC_SYNTHETIC, HWLOC_THISSYSTEM ...) hold for the host's alone.
  */
 int topology_create_host(struct topology **topology, struct error *error);
 int topology_create_xml(const char *path, struct topology **topology, struct error *error);

@@ -41,6 +41,24 @@ static void two_ways_to_choose_a_machine_are_refused(void **state)
     assert_refused("give one of them");
 }
 
+/* Which hwloc would take in place of the one asked for, or for the host that binds threads. */
+static void no_topology_of_the_environment_takes_the_place_of_the_machine(void **state)
+{
+    (void)state;
+    setenv("HWLOC_SYNTHETIC", "numa:1 core:2 pu:1", 1);
+    setenv("HWLOC_THISSYSTEM", "1", 1);
+    cli_run("sim @/pairs.slt --machine generic-8 -a null -t 8");
+    assert_status(0);
+    assert_non_null(strstr(cli_last.output, "simulated on generic-8: 8 CPUs on 1 nodes"));
+    cli_run("sim @/pairs.slt --topology 'numa:4 core:4 pu:1' -a null -t 16");
+    assert_status(0);
+    assert_non_null(strstr(cli_last.output, "16 CPUs on 4 nodes"));
+    cli_run("sweep @/pairs.slt --machine generic-8 -a null -t 8 -o @/environment");
+    unsetenv("HWLOC_SYNTHETIC");
+    unsetenv("HWLOC_THISSYSTEM");
+    assert_status(0);
+}
+
 static void a_foreign_malloc_cannot_be_simulated(void **state)
 {
     (void)state;
@@ -216,6 +234,51 @@ static void packed_records_of_cpus_are_seen_to_be_shared_falsely(void **state)
     json_decref(record);
 }
 
+/* ---- copies of a trace ---- */
+
+/* One stream of few events, simulated as many times over as there are threads. */
+static double time_of_copies(const char *design, unsigned threads, unsigned seed)
+{
+    char command[160];
+    json_t *record;
+    double ns;
+
+    snprintf(command, sizeof command,
+             "sim @/one.slt --machine generic-64 -a %s -t %u --seed %u --lock mcs --json -", design,
+             threads, seed);
+    cli_run(command);
+    assert_status(0);
+    record = cli_record();
+    ns = json_number_value(json_object_get(record, "ns_per_event"));
+    json_decref(record);
+    return ns;
+}
+
+static void copies_of_a_short_trace_take_as_long_as_one_where_nothing_is_shared(void **state)
+{
+    static const char *const designs[] = {"null", "x15"};
+
+    (void)state;
+    cli_run("gen pairs -o @/one.slt --events 1000 --hold 100 --cpus 1");
+    assert_status(0);
+    for (size_t i = 0; i < 2; i++) {
+        double one = time_of_copies(designs[i], 1, 1);
+
+        assert_true(time_of_copies(designs[i], 16, 1) < 1.01 * one);
+        assert_true(time_of_copies(designs[i], 64, 1) < 1.01 * one);
+    }
+}
+
+/* All that the seed changes of these is when copies start. */
+static void copies_of_a_trace_do_not_march_in_step(void **state)
+{
+    (void)state;
+    cli_run("gen pairs -o @/one.slt --events 1000 --hold 100 --cpus 1");
+    assert_status(0);
+    assert_true(time_of_copies("bufctl", 1, 1) == time_of_copies("bufctl", 1, 2));
+    assert_true(time_of_copies("bufctl", 16, 1) != time_of_copies("bufctl", 16, 2));
+}
+
 /* ---- tables ---- */
 
 static void the_table_says_that_its_times_are_virtual_and_what_lines_moved(void **state)
@@ -259,6 +322,57 @@ static void a_sweep_runs_each_cell_of_each_machine_once_and_resumes(void **state
     assert_refused("was begun with --machine=generic-8,starfire-16");
 }
 
+static void a_sweep_leaves_out_what_a_machine_has_no_cpus_for_and_says_so(void **state)
+{
+    char path[128];
+    char *text;
+    json_t *records, *left_out;
+
+    (void)state;
+    cli_run("sweep @/pairs.slt --machine generic-8,starfire-16 -a magazine,null -t 4..32 -o "
+            "@/fitted");
+    assert_status(0);
+    assert_non_null(
+        strstr(cli_last.messages, "generic-8 has 8 CPUs: left out are runs of 16, 32 threads\n"));
+    assert_non_null(
+        strstr(cli_last.messages, "starfire-16 has 16 CPUs: left out are runs of 32 threads\n"));
+    snprintf(path, sizeof path, "%s/fitted/runs.jsonl", cli_folder);
+    records = records_of(path);
+    assert_int_equal(json_array_size(records), 2 * 2 + 2 * 3);
+    json_decref(records);
+    snprintf(path, sizeof path, "%s/fitted/sweep.json", cli_folder);
+    text = cli_read_file(path);
+    records = json_loads(text, 0, NULL);
+    free(text);
+    left_out = json_object_get(records, "left_out");
+    assert_int_equal(json_array_size(left_out), 2);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(left_out, 0), "machine")),
+                        "generic-8");
+    assert_int_equal(json_array_size(json_object_get(json_array_get(left_out, 0), "threads")), 2);
+    json_decref(records);
+    cli_run("sweep @/pairs.slt --machine generic-8,starfire-16 -a magazine,null -t 4..32 -o "
+            "@/fitted --resume");
+    assert_status(0);
+    assert_non_null(strstr(cli_last.messages, "10 runs in"));
+}
+
+static void
+threads_beyond_the_cpus_are_refused_where_nothing_remains_and_counted_by_binding(void **state)
+{
+    (void)state;
+    cli_run("sweep @/pairs.slt --machine generic-8,starfire-16 -a null -t 32,64 -o @/nothing");
+    assert_refused("32 workers want 32 CPUs, but the binding allows 8");
+    cli_run("sim @/pairs.slt --machine generic-8,starfire-16 -a null -t 8,16");
+    assert_refused("16 workers want 16 CPUs, but the binding allows 8");
+    cli_run("sweep @/pairs.slt --machine generic-64 --bind node:1 --bind scatter -a null -t 32,64 "
+            "-o @/bound");
+    assert_status(0);
+    assert_non_null(strstr(cli_last.messages,
+                           "generic-64 has 32 CPUs (--bind node:1): left out are runs of 64 "
+                           "threads\n"));
+    assert_non_null(strstr(cli_last.messages, "3 runs in"));
+}
+
 static void comparisons_of_simulated_runs_are_exact_and_stay_on_one_machine(void **state)
 {
     (void)state;
@@ -292,6 +406,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_unknown_machine_is_refused_with_the_names_of_those_there_are),
         cmocka_unit_test(two_ways_to_choose_a_machine_are_refused),
+        cmocka_unit_test(no_topology_of_the_environment_takes_the_place_of_the_machine),
         cmocka_unit_test(a_foreign_malloc_cannot_be_simulated),
         cmocka_unit_test(a_table_of_costs_that_is_none_is_refused_by_file_and_line),
         cmocka_unit_test(more_threads_than_the_machine_has_cpus_are_refused),
@@ -300,8 +415,13 @@ int main(void)
         cmocka_unit_test(another_configuration_of_the_program_has_the_same_record),
         cmocka_unit_test(a_record_says_what_was_simulated_and_of_what_the_lines_were_that_moved),
         cmocka_unit_test(packed_records_of_cpus_are_seen_to_be_shared_falsely),
+        cmocka_unit_test(copies_of_a_short_trace_take_as_long_as_one_where_nothing_is_shared),
+        cmocka_unit_test(copies_of_a_trace_do_not_march_in_step),
         cmocka_unit_test(the_table_says_that_its_times_are_virtual_and_what_lines_moved),
         cmocka_unit_test(a_sweep_runs_each_cell_of_each_machine_once_and_resumes),
+        cmocka_unit_test(a_sweep_leaves_out_what_a_machine_has_no_cpus_for_and_says_so),
+        cmocka_unit_test(
+            threads_beyond_the_cpus_are_refused_where_nothing_remains_and_counted_by_binding),
         cmocka_unit_test(comparisons_of_simulated_runs_are_exact_and_stay_on_one_machine),
         cmocka_unit_test(help_says_how_a_machine_is_chosen),
     };

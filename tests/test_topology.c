@@ -301,6 +301,26 @@ static void assert_same_host(const struct topology *host)
     topology_destroy(again);
 }
 
+static void what_was_asked_for_is_not_overridden_by_the_environment(void **state)
+{
+    static const char *const variables[][2] = {{"HWLOC_SYNTHETIC", "numa:1 core:1 pu:1"},
+                                               {"HWLOC_THISSYSTEM", "1"},
+                                               {"HWLOC_COMPONENTS", "-synthetic,stop"},
+                                               {"HWLOC_XMLFILE", "/nonexistent"}};
+    struct topology *topology;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
+        setenv(variables[i][0], variables[i][1], 1);
+        topology = synthetic("package:2 numa:1 core:64 pu:4");
+        assert_int_equal(topology_nr_cpus(topology), 512);
+        assert_false(topology_is_this_system(topology));
+        topology_destroy(topology);
+        assert_string_equal(getenv(variables[i][0]), variables[i][1]);
+        unsetenv(variables[i][0]);
+    }
+}
+
 static void a_topology_that_is_handed_down_is_that_of_this_host(void **state)
 {
     struct topology *host, *other;
@@ -444,6 +464,7 @@ int main(void)
         cmocka_unit_test(a_bad_binding_is_refused_with_what_would_be_right),
         cmocka_unit_test(a_bad_source_is_refused_by_name),
         cmocka_unit_test(an_xml_export_of_the_host_has_the_hosts_cpus),
+        cmocka_unit_test(what_was_asked_for_is_not_overridden_by_the_environment),
         cmocka_unit_test(a_topology_that_is_handed_down_is_that_of_this_host),
         cmocka_unit_test(the_firmwares_distances_are_used),
         cmocka_unit_test(a_cpu_of_an_empty_node_gets_the_nearest_node_with_memory),

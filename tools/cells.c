@@ -423,6 +423,19 @@ int cells_create(const struct replay_options *options, struct cell_list *cells, 
     return code;
 }
 
+void cells_keep(struct cell_list *cells, const bool *kept)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < cells->count; i++) {
+        if (kept[i])
+            cells->cells[count++] = cells->cells[i];
+        else
+            cell_cleanup(&cells->cells[i]);
+    }
+    cells->count = count;
+}
+
 void cells_cleanup(struct cell_list *cells)
 {
     for (size_t i = 0; i < cells->count; i++)

@@ -13,6 +13,7 @@
 #include "tools/replay_plan.h"
 #include "tools/runs_file.h"
 #include "tools/sweep_file.h"
+#include "tools/sweep_fit.h"
 #include "tools/sweep_plan.h"
 #include "tools/sweep_run.h"
 #include "tools/sweep_table.h"
@@ -51,6 +52,7 @@ struct sweep {
     struct sweep_plan plan;
     struct cpu_reading begun;
     json_t *digests, *environment, *description;
+    json_t *left_out; /* what machines have no CPUs for */
     int file;
     int code; /* of noting a record: a visit cannot fail */
 };
@@ -190,7 +192,8 @@ static const struct argp argp = {
     "out).\n\n"
     "With --machine, --topology or --costs the runs are those of `slablab sim`: each once, with no "
     "warming up and no comparison of a design with itself, since the same arguments give the same "
-    "figures.\n\n"
+    "figures. Where a machine has fewer CPUs than some of the threads listed, those runs are left "
+    "out, and said.\n\n"
     "A sweep that was killed loses at most the run in flight (and, if the whole machine lost its "
     "power, what the system had not yet written); --resume goes on with the rest, "
     "given the same options and traces, which are in DIR/" SWEEP_FILE_NAME ". A run that fails is "
@@ -260,13 +263,14 @@ static int cells_check(struct sweep *sweep, struct error *error)
     if (code == 0)
         code = cells_create(&arguments->options, &sweep->cells, error);
     if (code == 0)
+        code = sweep_fit(&arguments->options, &sweep->cells, &sweep->left_out, error);
+    if (code == 0)
         code = topology_create_host(&sweep->topology, error);
     if (code == 0)
         code = trial_run(&arguments->options, &sweep->cells, sweep->topology, error);
     if (code == -EAGAIN)
         start_anew(arguments->command);
-    /* What is handed down to a child is taken there for any topology, simulated ones too. */
-    if (code == 0 && !arguments->simulated)
+    if (code == 0)
         code = topology_hand_down(sweep->topology, error);
     return code;
 }
@@ -471,6 +475,8 @@ static int sweep_prepare(struct sweep *sweep, struct error *error)
             : NULL;
     if (!sweep->description)
         return error_set(error, ENOMEM, "no memory for the description of a sweep");
+    if (json_array_size(sweep->left_out))
+        json_object_set(sweep->description, "left_out", sweep->left_out);
     code = results_open(sweep, error);
     if (code == 0) /* what is done is known now */
         code = sweep_plan_begin(&sweep->plan,
@@ -487,6 +493,7 @@ static int sweep_run(struct sweep *sweep, size_t *missing, struct error *error)
     if (code == 0) {
         if (!sweep->arguments->simulated)
             environment_print(sweep->environment);
+        sweep_fit_print(sweep->left_out);
         code = run_all(sweep, error);
     }
     *missing = sweep_plan_missing(&sweep->plan);
@@ -504,6 +511,7 @@ static void sweep_cleanup(struct sweep *sweep)
     topology_destroy(sweep->topology);
     free(sweep->streams);
     json_decref(sweep->digests);
+    json_decref(sweep->left_out);
     json_decref(sweep->environment);
     json_decref(sweep->description);
     if (sweep->file >= 0)

@@ -99,6 +99,8 @@ struct cell_list {
 int cells_create(const struct replay_options *options, struct cell_list *cells,
                  struct error *error);
 void cells_cleanup(struct cell_list *cells);
+/* Only those for which kept[number] is set, in their order. */
+void cells_keep(struct cell_list *cells, const bool *kept);
 
 /* Do one machine and one plan serve both? Machine, threads, replicas and binding are the same. */
 bool cells_share_plan(const struct cell *a, const struct cell *b);

@@ -26,9 +26,10 @@ struct sweep_request {
 
 /*
  * {schema, options[], traces{path: digest}, repeats or until, seed, compare_itself, shard,
- * environment}. Options are as given, in order of their names, so that the order in which they were
- * typed does not matter (but does among several of one name). `digests` is {path: digest}. A new
- * reference; NULL: no memory. `machines` are the options that choose simulated ones.
+ * environment}, and left_out where sweep_fit.h says. Options are as given, in order of their names,
+ * so that the order in which they were typed does not matter (but does among several of one name).
+ * `digests` is {path: digest}. A new reference; NULL: no memory. `machines` are the options that
+ * choose simulated ones.
  */
 json_t *sweep_description(const struct word_list *options, const struct word_list *machines,
                           json_t *digests, uint64_t seed, const struct sweep_request *request,

@@ -128,7 +128,9 @@ __asm__(".text\n"
         "    bl coroutine_enter\n"
         "    brk #1\n"
         ".size coroutine_begin, . - coroutine_begin\n");
-void coroutine_begin(void);
+/* Hidden, or code that may lie anywhere would look its address up in a table, in which the linker
+ * puts the beginning of this file's code for a label that is no global symbol. */
+__attribute__((visibility("hidden"))) void coroutine_begin(void);
 
 static int prepare_stack(struct coroutine *coroutine, uintptr_t top)
 {
