@@ -24,10 +24,11 @@ VIRTUAL  := $(BUILD)/virtual
 
 # ---- packages (the README's table says what each is for) ----
 packages_build := gcc libc6-dev make pkg-config libnuma-dev libhwloc-dev liburcu-dev libzstd-dev \
-                  libjansson-dev libarchive-dev libxxhash-dev libbsd-dev
+                  libjansson-dev libarchive-dev libxxhash-dev libbsd-dev libtraceevent-dev \
+                  libtracecmd-dev
 packages_check := libcmocka-dev groff-base
 packages_demo  := gnuplot-nox libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4
-modules        := numa hwloc liburcu libzstd jansson libarchive libxxhash libbsd
+modules        := numa hwloc liburcu libzstd jansson libarchive libxxhash libbsd libtraceevent libtracecmd
 
 # ---- flags ----
 flags_release  := -O2 -g

@@ -178,6 +178,16 @@ int64_t join_type_of_cache(struct join *join, uint32_t type, uint32_t cache)
     return join_type(join, &named);
 }
 
+int join_next(struct join *join, struct spill_record *record, uint64_t *place)
+{
+    int more = spill_next(&join->events, record, place);
+    const struct spill_record *ahead = spill_ahead(&join->events);
+
+    if (ahead)
+        addresses_prefetch(&join->addresses, ahead->address);
+    return more;
+}
+
 int64_t join_site_key(struct join *join, uint32_t site, uint32_t type)
 {
     const struct trace_type *sized = join_get_type(join, type);

@@ -69,6 +69,9 @@ int64_t join_type_of_cache(struct join *join, uint32_t type, uint32_t cache);
 /* The number of what tells a cache by call site and size; -ENOMEM. */
 int64_t join_site_key(struct join *join, uint32_t site, uint32_t type);
 
+/* The next of all that was added, as spill_next gives it. */
+int join_next(struct join *join, struct spill_record *record, uint64_t *place);
+
 /* First pass: learns what only later events tell. Leaves every address free. */
 int join_survey(struct join *join);
 /* Second pass. */

@@ -101,8 +101,9 @@ static int join_survey_again(struct join *join, const struct address *address,
 
 static int join_survey_record(struct join *join, const struct spill_record *record, uint64_t place)
 {
-    bool known = addresses_find(&join->addresses, record->address);
+    size_t before = join->addresses.count;
     struct address *address = addresses_get(&join->addresses, record->address);
+    bool known = join->addresses.count == before;
     int code;
 
     if (!address)
@@ -130,7 +131,7 @@ int join_survey(struct join *join)
     int code = spill_rewind(&join->events);
 
     join->base_ns = UINT64_MAX;
-    while (!code && (code = spill_next(&join->events, &record, &place)) == 1) {
+    while (!code && (code = join_next(join, &record, &place)) == 1) {
         if (record.time_ns < join->base_ns)
             join->base_ns = record.time_ns;
         code = join_survey_record(join, &record, place);

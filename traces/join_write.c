@@ -229,7 +229,7 @@ static int join_write_events(struct join *join, struct error *error)
         code = spill_rewind(&join->inferred);
     if (code)
         return code;
-    more_seen = spill_next(&join->events, &seen, &place);
+    more_seen = join_next(join, &seen, &place);
     more_inferred = spill_next(&join->inferred, &inferred, &place);
     while (more_seen > 0) {
         if (more_inferred > 0 && spill_precedes(&inferred, &seen)) {
@@ -237,7 +237,7 @@ static int join_write_events(struct join *join, struct error *error)
             more_inferred = spill_next(&join->inferred, &inferred, &place);
         } else {
             code = join_write_record(join, &seen, error);
-            more_seen = spill_next(&join->events, &seen, &place);
+            more_seen = join_next(join, &seen, &place);
         }
         if (code)
             return code;
