@@ -24,6 +24,7 @@ VIRTUAL  := $(BUILD)/virtual
 packages_build := gcc libc6-dev make pkg-config libnuma-dev libhwloc-dev liburcu-dev libzstd-dev \
                   libjansson-dev libarchive-dev libxxhash-dev libbsd-dev
 packages_check := libcmocka-dev
+packages_numa  := qemu-system-x86 busybox-static
 packages_demo  := gnuplot-nox libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4
 modules        := numa hwloc liburcu libzstd jansson libarchive libxxhash libbsd
 
@@ -78,6 +79,16 @@ $(BUILD)/slablab: $(tool_objects) $(room_objects) $(VIRTUAL)/machine.o
 
 $(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(support_objects) $(filter-out $(main_object),$(tool_objects)) $(room_objects) $(VIRTUAL)/machine.o
 	$(call quiet,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(all_libs) $(cmocka_libs)
+
+# Tests that run in a guest with several nodes: tests/guest/README.md.
+guest_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/guest/test_*.c))
+guest_parts := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/guest/guest.c tests/guest/machine.c))
+
+$(guest_tests): %: %.o $(guest_parts) $(support_objects) $(filter-out $(main_object),$(tool_objects)) $(room_objects) $(VIRTUAL)/machine.o
+	$(call quiet,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(all_libs) $(cmocka_libs)
+
+$(BUILD)/tests/guest/leave: $(BUILD)/tests/guest/leave.o
+	$(call quiet,LINK,$@)$(CC) $(all_ldflags) -o $@ $^
 
 # ---- the virtual machine: allocators, pages and replay once more ----
 # Designs and the page layer with the instrumentation of every access; the driver as it stands; all in one object
@@ -243,6 +254,7 @@ check-run: tests
 check-all: deps-check
 	@tools/install-packages --if-missing clang valgrind libclang-rt-14-dev
 	@$(MAKE) --no-print-directory CFG=debug mutants check-run
+	@$(MAKE) --no-print-directory check-numa
 	@SLABLAB_OTHER=build/debug/slablab $(MAKE) --no-print-directory CFG=release check-run explore-run
 	@$(MAKE) --no-print-directory CFG=debug CC=clang check-run
 	@$(MAKE) --no-print-directory CFG=asan check-run
@@ -250,6 +262,16 @@ check-all: deps-check
 	@$(MAKE) --no-print-directory CFG=debug TEST_WRAPPER='valgrind -q --error-exitcode=99 --leak-check=full --suppressions=tests/valgrind.supp' check-run
 
 export TEST_WRAPPER
+
+# Placement on several nodes, in guests that have them: tests/guest/README.md.
+.PHONY: check-numa
+check-numa: deps-check
+	@tools/install-packages --if-missing $(packages_numa)
+	@$(MAKE) --no-print-directory CFG=debug check-numa-run
+
+.PHONY: check-numa-run
+check-numa-run: all $(guest_tests) $(BUILD)/tests/guest/leave $(addprefix $(BUILD)/tests/test_,topology page replay_nodes machine)
+	@tests/guest/run $(BUILD)
 
 # Every planted bug, for test_explore_mutants to find; without it there are those of a handful.
 .PHONY: mutants
@@ -308,6 +330,7 @@ help:
 	@echo 'make demo       install what is missing, build, replay the samples, sweep, plot, say where'
 	@echo 'make check      install what is missing, build, run the tests (under 5 minutes)'
 	@echo 'make check-all  the tests under sanitizers, valgrind, gcc and clang; schedules (about an hour)'
+	@echo 'make check-numa guests of 2, of 8 and of uneven nodes under emulation (about 5 minutes)'
 	@echo 'make coverage   the tests, and which lines of allocators/ they reach'
 	@echo 'make bench      speed, as ratios measured side by side (about 2 minutes)'
 	@echo 'make deps       install the packages that are missing (Debian, Ubuntu)'
