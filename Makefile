@@ -27,6 +27,7 @@ packages_build := gcc libc6-dev make pkg-config libnuma-dev libhwloc-dev liburcu
                   libjansson-dev libarchive-dev libxxhash-dev libbsd-dev libtraceevent-dev \
                   libtracecmd-dev
 packages_check := libcmocka-dev groff-base
+packages_numa  := qemu-system-x86 busybox-static
 packages_demo  := gnuplot-nox libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4
 modules        := numa hwloc liburcu libzstd jansson libarchive libxxhash libbsd libtraceevent libtracecmd
 
@@ -81,6 +82,16 @@ $(BUILD)/slablab: $(tool_objects) $(room_objects) $(VIRTUAL)/machine.o
 
 $(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(support_objects) $(filter-out $(main_object),$(tool_objects)) $(room_objects) $(VIRTUAL)/machine.o
 	$(call quiet,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(all_libs) $(cmocka_libs)
+
+# Tests that run in a guest with several nodes: tests/guest/README.md.
+guest_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/guest/test_*.c))
+guest_parts := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/guest/guest.c tests/guest/machine.c))
+
+$(guest_tests): %: %.o $(guest_parts) $(support_objects) $(filter-out $(main_object),$(tool_objects)) $(room_objects) $(VIRTUAL)/machine.o
+	$(call quiet,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(all_libs) $(cmocka_libs)
+
+$(BUILD)/tests/guest/leave: $(BUILD)/tests/guest/leave.o
+	$(call quiet,LINK,$@)$(CC) $(all_ldflags) -o $@ $^
 
 # ---- the virtual machine: allocators, pages and replay once more ----
 # Designs and the page layer with the instrumentation of every access; the driver as it stands; all in one object
@@ -247,6 +258,7 @@ check-all: deps-check
 	@tools/install-packages --if-missing clang valgrind libclang-rt-14-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 	@$(MAKE) --no-print-directory check-aarch64
 	@$(MAKE) --no-print-directory CFG=debug mutants check-run
+	@$(MAKE) --no-print-directory check-numa
 	@SLABLAB_OTHER=build/debug/slablab $(MAKE) --no-print-directory CFG=release check-run explore-run
 	@$(MAKE) --no-print-directory CFG=debug CC=clang check-run
 	@$(MAKE) --no-print-directory CFG=asan check-run
@@ -266,6 +278,16 @@ check-aarch64:
 	$(foreign_cc) -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -O2 -g -static -Itests/foreign -I. -o $(foreign_test) \
 	    tests/test_coroutine.c sim/virtual/coroutine.c && \
 	TEST_WRAPPER=qemu-aarch64 tests/run build/aarch64 $(foreign_test)
+
+# Placement on several nodes, in guests that have them: tests/guest/README.md.
+.PHONY: check-numa
+check-numa: deps-check
+	@tools/install-packages --if-missing $(packages_numa)
+	@$(MAKE) --no-print-directory CFG=debug check-numa-run
+
+.PHONY: check-numa-run
+check-numa-run: all $(guest_tests) $(BUILD)/tests/guest/leave $(addprefix $(BUILD)/tests/test_,topology page replay_nodes machine)
+	@tests/guest/run $(BUILD)
 
 # Every planted bug, for test_explore_mutants to find; without it there are those of a handful.
 .PHONY: mutants
@@ -334,6 +356,7 @@ help:
 	@echo 'make demo       install what is missing, build, replay the samples, sweep, plot, say where'
 	@echo 'make check      install what is missing, build, run the tests (under 5 minutes)'
 	@echo 'make check-all  the tests under sanitizers, valgrind, gcc and clang; schedules (about an hour)'
+	@echo 'make check-numa guests of 2, of 8 and of uneven nodes under emulation (about 6 minutes)'
 	@echo 'make coverage   the tests, and which lines of allocators/ they reach'
 	@echo 'make bench      speed, as ratios measured side by side (about 2 minutes)'
 	@echo 'make deps       install the packages that are missing (Debian, Ubuntu)'
