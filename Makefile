@@ -22,10 +22,10 @@ VIRTUAL  := $(BUILD)/virtual
 
 # ---- packages (the README's table says what each is for) ----
 packages_build := gcc libc6-dev make pkg-config libnuma-dev libhwloc-dev liburcu-dev libzstd-dev \
-                  libjansson-dev libarchive-dev libxxhash-dev libbsd-dev
+                  libjansson-dev libarchive-dev libxxhash-dev libbsd-dev libtraceevent-dev
 packages_check := libcmocka-dev
 packages_demo  := gnuplot-nox libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4
-modules        := numa hwloc liburcu libzstd jansson libarchive libxxhash libbsd
+modules        := numa hwloc liburcu libzstd jansson libarchive libxxhash libbsd libtraceevent
 
 # ---- flags ----
 flags_release  := -O2 -g
