@@ -72,6 +72,21 @@ static void set_repairs(json_t *object, const struct trace_repairs *repairs)
     set_count(object, "refreed", repairs->refreed);
 }
 
+/* What a flag of a cache is called: in JSON, behind the cache's name, and below the table. */
+static const struct {
+    uint32_t flag;
+    char mark;
+    const char *key, *meaning;
+} cache_marks[] = {
+    {TRACE_CACHE_MERGED, '*', "merged",
+     "several caches of the recorded kernel under one name (merged);\n  boot with slab_nomerge to "
+     "tell them apart"},
+    {TRACE_CACHE_CONSTRUCTED, 'c', "constructed", "its objects are constructed, and kept so"},
+    {TRACE_CACHE_RCU, 'r', "rcu_type_safe",
+     "type-safe under RCU: its pages go back only past a grace period"},
+};
+enum { CACHE_MARKS = sizeof cache_marks / sizeof *cache_marks };
+
 static json_t *caches_json(const struct trace_summary *summary)
 {
     json_t *caches = json_array();
@@ -88,7 +103,11 @@ static json_t *caches_json(const struct trace_summary *summary)
         set_count(object, "recorded_bytes", cache->recorded_bytes);
         set_count(object, "peak_live_objects", cache->peak_live_objects);
         set_count(object, "cross_stream_frees", cache->cross_stream_frees);
-        json_object_set_new(object, "merged", json_boolean(cache->flags & TRACE_CACHE_MERGED));
+        if (cache->align)
+            set_count(object, "align", cache->align);
+        for (size_t mark = 0; mark < CACHE_MARKS; mark++)
+            json_object_set_new(object, cache_marks[mark].key,
+                                json_boolean(cache->flags & cache_marks[mark].flag));
         set_repairs(object, &cache->repairs);
         json_array_append_new(caches, object);
     }
@@ -130,29 +149,32 @@ static int print_json(const struct trace_summary *summary)
 
 static void print_caches(const struct trace_summary *summary)
 {
-    bool merged = false;
+    uint32_t flags = 0;
 
     printf("\n%-28s %8s %10s %10s %10s %10s\n", "cache", "size", "allocs", "frees", "peak live",
            "cross");
     for (size_t i = 0; i < summary->nr_caches && i < CACHES_SHOWN; i++) {
         const struct trace_cache_summary *cache = &summary->caches[i];
-        char size[24] = "any";
+        char size[24] = "any", marks[CACHE_MARKS + 1] = "";
 
         if (cache->object_size)
             snprintf(size, sizeof size, "%llu", (unsigned long long)cache->object_size);
-        printf("%-27s%c %8s %10llu %10llu %10llu %10llu\n", cache->name,
-               cache->flags & TRACE_CACHE_MERGED ? '*' : ' ', size,
-               (unsigned long long)cache->allocs, (unsigned long long)cache->frees,
+        for (size_t mark = 0; mark < CACHE_MARKS; mark++) {
+            if (cache->flags & cache_marks[mark].flag)
+                strncat(marks, &cache_marks[mark].mark, 1);
+        }
+        printf("%-*s%s %8s %10llu %10llu %10llu %10llu\n", (int)(28 - strlen(marks)), cache->name,
+               marks, size, (unsigned long long)cache->allocs, (unsigned long long)cache->frees,
                (unsigned long long)cache->peak_live_objects,
                (unsigned long long)cache->cross_stream_frees);
-        merged |= (cache->flags & TRACE_CACHE_MERGED) != 0;
+        flags |= cache->flags;
     }
     if (summary->nr_caches > CACHES_SHOWN)
         printf("... and %zu more (--json has all)\n", summary->nr_caches - CACHES_SHOWN);
-    if (merged)
-        printf(
-            "* several caches of the recorded kernel under one name (merged): it freed objects "
-            "of\n  this cache under another's name; boot with slab_nomerge to tell them apart\n");
+    for (size_t mark = 0; mark < CACHE_MARKS; mark++) {
+        if (flags & cache_marks[mark].flag)
+            printf("%c %s\n", cache_marks[mark].mark, cache_marks[mark].meaning);
+    }
 }
 
 static void print_text(const char *trace, const struct trace_summary *summary)
