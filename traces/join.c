@@ -100,6 +100,21 @@ int64_t join_cache(struct join *join, const char *name, size_t length)
     return number;
 }
 
+const char *join_cache_name(const struct join *join, uint32_t cache)
+{
+    return cache < join->cache_names.count ? intern_get(&join->cache_names, cache) : NULL;
+}
+
+void join_describe_cache(struct join *join, uint32_t cache, const struct join_cache_facts *facts)
+{
+    struct join_cache *described = &join->caches[cache];
+
+    if (facts->object_size > described->object_size)
+        described->object_size = facts->object_size;
+    described->align = facts->align;
+    described->flags |= facts->flags;
+}
+
 int64_t join_site(struct join *join, const char *name, size_t length)
 {
     return intern_add(&join->sites, name, length);
@@ -200,5 +215,21 @@ int join_finish(struct join *join, struct trace_writer *writer, struct trace_rep
     if (!code)
         code = join_write(join, error);
     *repairs = join->repairs;
+    return code;
+}
+
+int join_write_trace(struct join *join, const char *output, const char *provenance,
+                     struct trace_repairs *repairs, uint64_t *events, struct error *error)
+{
+    struct trace_writer *writer;
+    int code = trace_create(output, provenance, &writer, error);
+
+    if (code)
+        return code;
+    code = join_finish(join, writer, repairs, error);
+    *events = trace_written(writer);
+    if (!code)
+        return trace_commit(writer, error);
+    trace_discard(writer);
     return code;
 }

@@ -8,7 +8,8 @@
 #include "traces/join.h"
 
 struct join_cache {
-    uint64_t object_size; /* the largest of its objects */
+    uint64_t object_size; /* the largest of its objects, or what was said of it */
+    uint32_t align;
     uint32_t first_type;
     uint32_t flags;
     struct trace_repairs repairs;

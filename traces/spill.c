@@ -16,28 +16,34 @@ struct spill_run {
     size_t at, filled;
 };
 
-int spill_init(struct spill *spill)
+int spill_open_file(void)
 {
     const char *folder = getenv("TMPDIR");
+    char name[4096];
+    int file;
 
     if (!folder || !*folder)
         folder = P_tmpdir;
+    file = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (file >= 0)
+        return file;
+    if (snprintf(name, sizeof name, "%s/slablab-XXXXXX", folder) >= (int)sizeof name)
+        return -ENAMETOOLONG;
+    file = mkostemp(name, O_CLOEXEC); /* a file system without O_TMPFILE */
+    if (file < 0)
+        return -errno;
+    unlink(name);
+    return file;
+}
+
+int spill_init(struct spill *spill)
+{
     *spill = (struct spill){.fd = -1, .sorted = true};
     spill->buffer = malloc(SPILL_RUN * sizeof *spill->buffer);
     if (!spill->buffer)
         return -ENOMEM;
-    spill->fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (spill->fd < 0) { /* a file system without O_TMPFILE */
-        char name[4096];
-
-        if (snprintf(name, sizeof name, "%s/slablab-XXXXXX", folder) >= (int)sizeof name)
-            return -ENAMETOOLONG;
-        spill->fd = mkostemp(name, O_CLOEXEC);
-        if (spill->fd < 0)
-            return -errno;
-        unlink(name);
-    }
-    return 0;
+    spill->fd = spill_open_file();
+    return spill->fd < 0 ? spill->fd : 0;
 }
 
 static void spill_free_runs(struct spill *spill)

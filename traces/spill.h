@@ -45,6 +45,9 @@ static inline bool spill_precedes(const struct spill_record *a, const struct spi
     return a->time_ns != b->time_ns ? a->time_ns < b->time_ns : a->order < b->order;
 }
 
+/* A nameless temporary file, in TMPDIR; a descriptor, or a negative errno. */
+int spill_open_file(void);
+
 /* All that can fail return 0 or a negative errno. */
 int spill_init(struct spill *spill);
 void spill_cleanup(struct spill *spill);
