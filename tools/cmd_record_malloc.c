@@ -5,18 +5,16 @@
 #include "sim/error.h"
 #include "tools/command.h"
 #include "tools/malloc_run.h"
+#include "tools/record_command.h"
 #include "tools/repairs.h"
 #include "traces/malloc_record.h"
-#include "traces/outfile.h"
 
 #include <argp.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 
 struct arguments {
-    const char *what; /* is recorded: "malloc" */
     const char *output;
     char **command; /* ends with NULL */
     struct malloc_run run;
@@ -48,18 +46,10 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         arguments->run.follow_forks = true;
         return 0;
     case ARGP_KEY_ARG:
-        if (!arguments->what) {
-            if (strcmp(text, "malloc") != 0)
-                argp_error(state, "'%s': expected malloc", text);
-            arguments->what = text;
-            return 0;
-        }
         arguments->command = &state->argv[state->next - 1];
         state->next = state->argc;
         return 0;
     case ARGP_KEY_END:
-        if (!arguments->what)
-            argp_error(state, "record what? There is: malloc");
         if (!arguments->output)
             argp_error(state, "where to? Name the trace with -o OUT.slt");
         if (!arguments->command)
@@ -72,7 +62,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 static const struct argp argp = {
     option_table,
     parse_option,
-    "malloc -o OUT.slt [--] COMMAND [ARGUMENT...]",
+    "-o OUT.slt [--] COMMAND [ARGUMENT...]",
     "Runs a program and makes a trace of its malloc, calloc, realloc, free and their kin, of C++'s "
     "new and delete too. Each thread is a stream; a realloc is a free and an allocation. A library "
     "is loaded into the program (LD_PRELOAD), so it must be dynamically linked and not "
@@ -93,15 +83,6 @@ static const struct argp argp = {
 static void show_progress(void *context, uint64_t events)
 {
     command_progress("%s: %llu events", (const char *)context, (unsigned long long)events);
-}
-
-static void say_status(const char *program, int status)
-{
-    if (WIFSIGNALED(status))
-        fprintf(stderr, "%s: ended by signal %d (%s)\n", program, WTERMSIG(status),
-                strsignal(WTERMSIG(status)));
-    else
-        fprintf(stderr, "%s: ended with status %d\n", program, WEXITSTATUS(status));
 }
 
 /* "1 thread", "2 threads" */
@@ -170,21 +151,7 @@ static int convert(const struct arguments *arguments, bool counter)
     return STATUS_DONE;
 }
 
-/* Before the program runs, since what it did would be lost with a trace that cannot be written. */
-static int check_output(const char *path, struct error *error)
-{
-    struct outfile file;
-    int code;
-
-    if (strcmp(path, "-") == 0)
-        return error_set(error, EINVAL, "-o -: standard output is the program's; name a file");
-    code = outfile_open(&file, path, error);
-    if (!code)
-        outfile_discard(&file);
-    return code;
-}
-
-int cmd_record(int argc, char **argv)
+int cmd_record_malloc(int argc, char **argv)
 {
     struct arguments arguments = {0};
     struct error error;
@@ -192,7 +159,7 @@ int cmd_record(int argc, char **argv)
     int status;
 
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
-    status = check_output(arguments.output, &error);
+    status = record_check_output(arguments.output, &error);
     if (status)
         return command_failed(status, &error);
     clock_start();
@@ -201,7 +168,7 @@ int cmd_record(int argc, char **argv)
     status = malloc_run(&arguments.run, arguments.command, &error);
     if (status)
         return command_failed(status, &error);
-    say_status(arguments.command[0], arguments.run.status);
+    record_say_status(arguments.command[0], arguments.run.status);
     status = convert(&arguments, counter);
     malloc_run_cleanup(&arguments.run);
     return status;
