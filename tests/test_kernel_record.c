@@ -175,6 +175,7 @@ static void events_of_all_cpus_are_there(void **state)
     assert_int_equal(summary.by_stream[0].allocs, 35); /* of the text, by grep */
     assert_int_equal(summary.by_stream[1].allocs, 64);
     assert_non_null(strstr(summary.provenance, "slablab record kernel"));
+    assert_non_null(strstr(summary.provenance, "\"base_ns\":35083753656"));
     trace_summary_cleanup(&summary);
 }
 

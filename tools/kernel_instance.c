@@ -49,14 +49,17 @@ static int refused(const char *folder, const char *what, struct error *error)
 /* ---- what there is ---- */
 
 /* The folder of tracefs, wherever it is mounted. It is not mounted by us: that would stay. */
-static int find_tracefs(const char **folder, struct error *error)
+static int find_tracefs(const char **found, struct error *error)
 {
-    if (tracefs_tracing_dir_is_mounted(false, folder) != 1 || !*folder)
+    static const char *folder; /* kept: libtracefs does not say whose it is */
+
+    if (tracefs_tracing_dir_is_mounted(false, &folder) != 1 || !folder)
         return error_set(error, ENOENT,
                          "tracefs is not mounted; as root: mount -t tracefs nodev "
                          "/sys/kernel/tracing");
-    if (access(*folder, R_OK | X_OK) != 0)
-        return refused(*folder, "look into it", error);
+    *found = folder;
+    if (access(folder, R_OK | X_OK) != 0)
+        return refused(folder, "look into it", error);
     return 0;
 }
 

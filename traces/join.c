@@ -35,6 +35,7 @@ int join_create(struct join **created, const struct import_options *options)
     join->unmatched = options->unmatched;
     join->call_sites = options->call_sites;
     join->coarse = true;
+    join->base_ns = UINT64_MAX;
     join->untyped.first_type = ADDRESS_NO_TYPE;
     join->inferred.fd = -1;
     code = spill_init(&join->events);
@@ -156,6 +157,8 @@ int join_add(struct join *join, enum spill_kind kind, const struct join_event *e
         }
         return 0;
     }
+    if (event->time_ns < join->base_ns)
+        join->base_ns = event->time_ns;
     join->coarse = join->coarse && event->time_ns % 1000 == 0;
     return spill_add(&join->events, &record);
 }
@@ -173,6 +176,11 @@ void join_skipped(struct join *join, uint64_t records)
 uint64_t join_count(const struct join *join)
 {
     return join->events.count + join->repairs.null_frees;
+}
+
+uint64_t join_base_ns(const struct join *join)
+{
+    return join->base_ns;
 }
 
 struct join_cache *join_get_cache(struct join *join, uint32_t cache)

@@ -63,6 +63,8 @@ int join_add(struct join *join, enum spill_kind kind, const struct join_event *e
 void join_lost(struct join *join, uint64_t events);
 void join_skipped(struct join *join, uint64_t records);
 uint64_t join_count(const struct join *join); /* events added */
+/* Their clock at the trace's time 0. */
+uint64_t join_base_ns(const struct join *join);
 
 /* Writes all; `repairs` are set in the writer too. A failure of writing is in `error`, any other
  * (memory, temporary file) only in the errno. */

@@ -105,18 +105,21 @@ static int kernel_record_add(struct kernel_conversion *conversion)
     return code;
 }
 
-/* No clock, no host. */
+/*
+ * No host, and of clocks only the one that began anew when the machine did: so another recording of
+ * the same time, by the same clock, can be laid beside this one.
+ */
 static char *kernel_record_provenance(const struct kernel_conversion *conversion)
 {
     const struct kernel_record *recorded = conversion->recorded;
-    json_t *json = json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:s, s:I, s:{s:s, s:b}}", "recorder",
-                             "slablab record kernel", "version", SLABLAB_VERSION, "kernel",
-                             recorded->release, "command", provenance_command(recorded->command),
-                             "events", (json_int_t)conversion->pages.events, "left_out_events",
-                             (json_int_t)conversion->pages.left_out, "clock", "mono", "buffer_kib",
-                             (json_int_t)recorded->buffer_kib, "options", "unmatched",
-                             recorded->unmatched == IMPORT_PRELOAD ? "preload" : "drop",
-                             "call_sites", recorded->call_sites);
+    json_t *json = json_pack(
+        "{s:s, s:s, s:s, s:o, s:I, s:I, s:s, s:I, s:I, s:{s:s, s:b}}", "recorder",
+        "slablab record kernel", "version", SLABLAB_VERSION, "kernel", recorded->release, "command",
+        provenance_command(recorded->command), "events", (json_int_t)conversion->pages.events,
+        "left_out_events", (json_int_t)conversion->pages.left_out, "clock", "mono", "base_ns",
+        (json_int_t)join_base_ns(conversion->join), "buffer_kib", (json_int_t)recorded->buffer_kib,
+        "options", "unmatched", recorded->unmatched == IMPORT_PRELOAD ? "preload" : "drop",
+        "call_sites", recorded->call_sites);
     char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 
     json_decref(json);
