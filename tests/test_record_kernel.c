@@ -161,6 +161,26 @@ static void an_interrupted_recording_is_a_trace_and_leaves_nothing(void **state)
     }
 }
 
+/* With a descriptor of another process open in it, it cannot be removed, which is said. */
+static void an_instance_that_others_look_into_is_left_and_named(void **state)
+{
+    char command[1536], *said;
+
+    (void)state;
+    skip_without_tracefs();
+    snprintf(command, sizeof command,
+             "%s record kernel -o %s/watched.slt -d 1 & pid=$!; for i in $(seq 600); do "
+             "grep -q recording %s/said && break; sleep 0.05; done; "
+             "sleep 3 <%s/tracefs/instances/slablab-$pid/per_cpu/cpu0/trace_pipe_raw & "
+             "wait $pid; wait; rmdir %s/tracefs/instances/slablab-*",
+             cli_program, cli_folder, cli_folder, cli_folder, cli_folder);
+    assert_int_equal(run_mounted(command), 0);
+    snprintf(command, sizeof command, "%s/said", cli_folder);
+    said = cli_read_file(command);
+    assert_said(said, "is left, since somebody looks into it: rmdir");
+    free(said);
+}
+
 static void a_command_that_is_not_there_is_said(void **state)
 {
     char arguments[512], *said;
@@ -253,6 +273,7 @@ int main(void)
         cmocka_unit_test(so_is_what_it_allocates_in_some_time),
         cmocka_unit_test(buffers_too_small_lose_events_and_that_is_said),
         cmocka_unit_test(an_interrupted_recording_is_a_trace_and_leaves_nothing),
+        cmocka_unit_test(an_instance_that_others_look_into_is_left_and_named),
         cmocka_unit_test(a_command_that_is_not_there_is_said),
         cmocka_unit_test(missing_tracefs_is_said),
         cmocka_unit_test(missing_rights_are_said),

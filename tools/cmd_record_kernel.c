@@ -212,6 +212,9 @@ int cmd_record_kernel(int argc, char **argv)
     status = record_check_output(arguments.output, &error);
     if (!status)
         status = kernel_run(&arguments.run, &error);
+    if (arguments.run.left)
+        fprintf(stderr, "slablab: warning: %s is left, since somebody looks into it: rmdir %s\n",
+                arguments.run.instance.folder, arguments.run.instance.folder);
     if (status)
         return command_failed(status, &error);
     if (arguments.run.command)

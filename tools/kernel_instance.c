@@ -228,13 +228,18 @@ int kernel_instance_create(struct kernel_instance *instance, uint64_t buffer_byt
     return code;
 }
 
-void kernel_instance_destroy(struct kernel_instance *instance)
+int kernel_instance_destroy(struct kernel_instance *instance)
 {
+    int code = 0;
+
     if (!instance->tracefs)
-        return;
-    tracefs_instance_destroy(instance->tracefs);
+        return 0;
+    errno = 0;
+    if (tracefs_instance_destroy(instance->tracefs) != 0)
+        code = errno ? -errno : -EBUSY;
     tracefs_instance_free(instance->tracefs);
     instance->tracefs = NULL;
+    return code;
 }
 
 void kernel_instance_cleanup(struct kernel_instance *instance)

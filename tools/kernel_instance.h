@@ -31,8 +31,9 @@ struct kernel_instance {
  */
 int kernel_instance_create(struct kernel_instance *instance, uint64_t buffer_bytes,
                            struct error *error);
-/* Takes it out of the kernel; the formats stay. What was opened of it is closed before. */
-void kernel_instance_destroy(struct kernel_instance *instance);
+/* Takes it out of the kernel; the formats stay. What was opened of it is closed before. -EBUSY:
+ * somebody else looks into it, so it stays, with tracing off. */
+int kernel_instance_destroy(struct kernel_instance *instance);
 void kernel_instance_cleanup(struct kernel_instance *instance);
 
 int kernel_instance_switch(struct kernel_instance *instance, bool on, struct error *error);

@@ -305,10 +305,8 @@ static bool signal_ends(struct recording *recording, int signal)
 {
     if (signal <= 0 || signal == SIGCHLD)
         return false;
-    if (!recording->pid) {
-        recording->run->signal = signal;
+    if (!recording->pid)
         return true;
-    }
     if (signal == SIGTERM || signal == SIGHUP)
         kill(recording->pid, signal);
     return false;
@@ -383,7 +381,7 @@ int kernel_run(struct kernel_run *run, struct error *error)
     code = kernel_instance_create(&run->instance, run->buffer_bytes, error);
     if (!code) {
         code = record(&recording, error);
-        kernel_instance_destroy(&run->instance);
+        run->left = kernel_instance_destroy(&run->instance) != 0;
         command_end(&recording);
         if (run->own)
             run->own[0] = getpid();

@@ -21,11 +21,11 @@ struct kernel_run {
     struct kernel_record_cpu *cpus;  /* with their pages */
     int32_t *own;                    /* threads that recorded */
     int status;                      /* of the command, as wait gives it */
-    int signal;                      /* that ended the recording, or 0 */
+    bool left;                       /* the instance could not be removed: somebody looks into it */
     double elapsed;                  /* seconds */
 };
 
-/* Whatever comes of it, the kernel's tracing is as it was before. */
+/* Whatever comes of it, the kernel's tracing is as it was before, or `left` says that it is not. */
 int kernel_run(struct kernel_run *run, struct error *error);
 void kernel_run_cleanup(struct kernel_run *run);
 

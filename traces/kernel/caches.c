@@ -8,6 +8,7 @@
 #include "traces/join.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,7 +77,7 @@ static bool kernel_caches_slabinfo(const char *slabinfo, const char *name,
 
     while (stream && !facts->object_size && fgets(line, sizeof line, stream)) {
         if (strncmp(line, name, length) == 0 && line[length] == ' ' &&
-            sscanf(line + length, "%*u %*u %lu", &facts->object_size) != 1)
+            sscanf(line + length, "%*u %*u %" SCNu64, &facts->object_size) != 1)
             facts->object_size = 0;
     }
     if (stream)
