@@ -25,11 +25,12 @@ VIRTUAL  := $(BUILD)/virtual
 # ---- packages (the README's table says what each is for) ----
 packages_build := gcc libc6-dev make pkg-config libnuma-dev libhwloc-dev liburcu-dev libzstd-dev \
                   libjansson-dev libarchive-dev libxxhash-dev libbsd-dev libtraceevent-dev \
-                  libtracecmd-dev
+                  libtracefs-dev libtracecmd-dev
 packages_check := libcmocka-dev groff-base
 packages_numa  := qemu-system-x86 busybox-static
 packages_demo  := gnuplot-nox libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4
-modules        := numa hwloc liburcu libzstd jansson libarchive libxxhash libbsd libtraceevent libtracecmd
+modules        := numa hwloc liburcu libzstd jansson libarchive libxxhash libbsd libtraceevent libtracefs \
+                  libtracecmd
 
 # ---- flags ----
 flags_release  := -O2 -g
@@ -207,7 +208,7 @@ $(BUILD)/version.h: FORCE
 	   echo '#define SLABLAB_DATADIR "$(datadir)/slablab"'; } > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 $(BUILD)/sim/result.o $(BUILD)/sim/result_virtual.o $(BUILD)/tools/main.o $(BUILD)/traces/import/import.o $(BUILD)/traces/copy.o $(BUILD)/traces/gen/generate.o $(BUILD)/tools/cmd_plot.o \
-$(BUILD)/tools/cmd_measure_machine.o $(BUILD)/traces/malloc_record.o $(BUILD)/tools/malloc_run.o: | $(BUILD)/version.h
+$(BUILD)/tools/cmd_measure_machine.o $(BUILD)/traces/malloc_record.o $(BUILD)/traces/kernel/record.o $(BUILD)/tools/malloc_run.o: | $(BUILD)/version.h
 
 # The virtual machine's machines, each a text that is compiled in: see sim/MACHINES.md.
 $(BUILD)/machines.inc: FORCE

@@ -8,12 +8,12 @@
 #include <cmocka.h>
 
 #include "sim/error.h"
+#include "tests/kernel_fixture.h"
 #include "traces/import/kmem_raw.h"
 
 #include <errno.h>
 #include <event-parse.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct tep_handle *tep;
@@ -69,18 +69,6 @@ static void load(const char *text, size_t size)
     assert_int_equal(tep_parse_event(tep, text, size, "kmem"), 0);
 }
 
-static void load_file(const char *name)
-{
-    char path[64], text[8192];
-    FILE *stream;
-
-    snprintf(path, sizeof path, "tests/data/kmem-6.18/%s.format", name);
-    stream = fopen(path, "r");
-    assert_non_null(stream);
-    load(text, fread(text, 1, sizeof text, stream));
-    fclose(stream);
-}
-
 static int set_up(void **state)
 {
     (void)state;
@@ -101,10 +89,8 @@ static void create(void)
 {
     struct error error;
 
-    load_file("kmalloc");
-    load_file("kfree");
-    load_file("kmem_cache_alloc");
-    load_file("kmem_cache_free");
+    tep_free(tep);
+    tep = kernel_fixture_formats();
     assert_int_equal(kmem_raw_create(&raw, tep, &error), 0);
 }
 

@@ -14,7 +14,7 @@ static const struct command commands[] = {
     {"list", "what there is: allocators, tunables, locks, machines, importers, workloads",
      cmd_list},
     {"import", "turn somebody else's recording into a trace", cmd_import},
-    {"record", "record the allocations of a program", cmd_record},
+    {"record", "record the allocations of the kernel, or of a program", cmd_record},
     {"gen", "make a trace of one of the literature's workloads", cmd_gen},
     {"info", "what is in a trace", cmd_info},
     {"dump", "a trace as text, which import reads", cmd_dump},

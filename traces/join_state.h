@@ -8,7 +8,8 @@
 #include "traces/join.h"
 
 struct join_cache {
-    uint64_t object_size; /* the largest of its objects */
+    uint64_t object_size; /* the largest of its objects, or what was said of it */
+    uint32_t align;
     uint32_t first_type;
     uint32_t flags;
     struct trace_repairs repairs;
@@ -56,7 +57,7 @@ struct join {
     uint32_t *free_objects; /* numbers to use again */
     size_t nr_free_objects, room_free_objects;
     uint32_t nr_objects;
-    uint64_t base_ns; /* the trace's time 0 */
+    uint64_t base_ns; /* the trace's time 0: that of the first event */
 };
 
 /* Room for `count` zeroed entries; 0 or -ENOMEM. */

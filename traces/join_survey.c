@@ -130,12 +130,8 @@ int join_survey(struct join *join)
     uint64_t place;
     int code = spill_rewind(&join->events);
 
-    join->base_ns = UINT64_MAX;
-    while (!code && (code = join_next(join, &record, &place)) == 1) {
-        if (record.time_ns < join->base_ns)
-            join->base_ns = record.time_ns;
+    while (!code && (code = join_next(join, &record, &place)) == 1)
         code = join_survey_record(join, &record, place);
-    }
     /* The writing pass starts with all free, and learns again what each address last held. */
     for (size_t at = 0; at < join->addresses.size; at++) {
         join->addresses.table[at].object = ADDRESS_FREE;

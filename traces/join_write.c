@@ -13,6 +13,7 @@ static int64_t join_write_cache(struct join *join, uint32_t number)
     return trace_add_cache(join->writer,
                            &(struct trace_cache){.name = intern_get(&join->cache_names, number),
                                                  .object_size = cache->object_size,
+                                                 .align = cache->align,
                                                  .flags = cache->flags});
 }
 
@@ -59,9 +60,13 @@ static int64_t join_guess_type(struct join *join, const struct address *address,
         type = join_settle_type(join, held, JOIN_NO_NAME, 0);
     if (cache == JOIN_NO_NAME || (type >= 0 && join_get_type(join, (uint32_t)type)->cache == cache))
         return type;
-    if (join->caches[cache].first_type == ADDRESS_NO_TYPE)
+    if (join->caches[cache].first_type != ADDRESS_NO_TYPE)
+        return join->caches[cache].first_type;
+    if (!join->caches[cache].object_size)
         return -ENOENT;
-    return join->caches[cache].first_type;
+    return join_type(join, &(struct trace_type){.cache = cache,
+                                                .size = join->caches[cache].object_size,
+                                                .node = TRACE_ANY_NODE});
 }
 
 static int64_t join_write_type(struct join *join, uint32_t type)

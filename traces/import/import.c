@@ -103,20 +103,11 @@ static int import_write(const struct import_source *source, const struct import_
                         struct error *error)
 {
     char *provenance = import_provenance(source, format, join_count(join));
-    struct trace_writer *writer;
-    int code;
+    int code = -ENOMEM;
 
-    if (!provenance)
-        return -ENOMEM;
-    code = trace_create(output, provenance, &writer, error);
+    if (provenance)
+        code = join_write_trace(join, output, provenance, &report->repairs, &report->events, error);
     free(provenance);
-    if (code)
-        return code;
-    code = join_finish(join, writer, &report->repairs, error);
-    report->events = trace_written(writer);
-    if (!code)
-        return trace_commit(writer, error);
-    trace_discard(writer);
     return code;
 }
 

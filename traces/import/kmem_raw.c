@@ -6,6 +6,7 @@
  */
 #include "traces/import/kmem_raw.h"
 
+#include "sim/array.h"
 #include "sim/error.h"
 #include "traces/intern.h"
 
@@ -347,15 +348,9 @@ static int64_t kmem_raw_site(struct kmem_raw *raw, struct join *join, uint64_t a
 
     if (number < 0 || raw->addresses.count == before)
         return number < 0 ? number : raw->sites[number];
-    if (raw->addresses.count > raw->room_sites) {
-        size_t room = 2 * raw->addresses.count + 64;
-        uint32_t *sites = reallocarray(raw->sites, room, sizeof *sites);
-
-        if (!sites)
-            return -ENOMEM;
-        raw->sites = sites;
-        raw->room_sites = room;
-    }
+    if (array_grow((void **)&raw->sites, &raw->room_sites, raw->addresses.count,
+                   sizeof *raw->sites))
+        return -ENOMEM;
     if (raw->namer)
         length = raw->namer(raw->namer_context, address, name, sizeof name);
     else
