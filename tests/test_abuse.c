@@ -170,8 +170,20 @@ static void a_table_has_a_row_an_abuse_and_a_column_a_design_and_mode(void **sta
         strstr(cli_last.output, "| abuse               | magazine  | magazine  | x15 "));
     assert_non_null(strstr(cli_last.output, "| off       | debug     | off       | verify"));
     assert_non_null(
-        strstr(cli_last.output, "| leak-1              | at end    | at end    | at end "));
+        strstr(cli_last.output, "| leak-1              | as leak   | as leak   | as leak "));
     assert_null(strstr(cli_last.output, "overflow"));
+}
+
+/* The scene frees all that it takes, so that nothing is found but what the abuse did. */
+static void a_finding_that_is_no_more_than_a_leak_is_told_apart(void **state)
+{
+    (void)state;
+    cli_run("abuse -a magazine --abuse kept-garbage --json -");
+    assert_status(0);
+    assert_null(strstr(cli_last.output, "40 of its objects"));
+    cli_run("abuse -a magazine --abuse overflow-leaked --json -");
+    assert_non_null(strstr(cli_last.output, "\"when\":\"as leak\""));
+    assert_null(strstr(cli_last.output, "\"when\":\"at end\""));
 }
 
 static void what_cannot_be_abused_is_refused(void **state)
@@ -198,6 +210,7 @@ int main(void)
         cmocka_unit_test(nothing_hangs_and_no_abuse_is_left_out),
         cmocka_unit_test(what_nobody_detects_is_told_apart_from_what_does_no_harm),
         cmocka_unit_test(a_table_has_a_row_an_abuse_and_a_column_a_design_and_mode),
+        cmocka_unit_test(a_finding_that_is_no_more_than_a_leak_is_told_apart),
         cmocka_unit_test(what_cannot_be_abused_is_refused),
     };
 

@@ -77,6 +77,7 @@ enum abuse_stage {
     ABUSE_FREES,  /* the owners free their objects */
     ABUSE_ALLOCS, /* objects are allocated again */
     ABUSE_END,    /* reclaim, caches destroyed, stop */
+    ABUSE_LEAK, /* no more than that objects are still live at the end: not which mistake it was */
     ABUSE_STAGES
 };
 

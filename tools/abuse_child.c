@@ -250,7 +250,33 @@ static void owners_free(struct abuse_scene *scene)
     }
 }
 
-/* Many new objects: can they be, and are they apart from each other and from the witnesses? */
+/* As many as there are, up to `most`, filled by their owner; one that cannot be ends it. */
+static unsigned take_many(const struct abuse_scene *scene, unsigned char **again, unsigned most,
+                          unsigned first_mark)
+{
+    unsigned n = 0;
+
+    while (n < most) {
+        unsigned char *object = abuse_alloc(scene);
+
+        if (!object)
+            break;
+        if (!plausible(object, scene->size)) {
+            corrupted("%p was handed out, where no object can be", (void *)object);
+            break;
+        }
+        if (scene->built && !is_filled(object, scene->size, BUILT))
+            corrupted("an object was handed out that is not constructed");
+        fill(object, scene->size, first_mark + n);
+        again[n++] = object;
+    }
+    return n;
+}
+
+/*
+ * Many new objects: can they be, and are they apart from each other and from the witnesses? All
+ * are freed again, or the scene itself would leak them and that be taken for a finding.
+ */
 static void allocate_again(struct abuse_scene *scene)
 {
     static unsigned char *again[CPUS * MOST_AGAIN];
@@ -258,20 +284,7 @@ static void allocate_again(struct abuse_scene *scene)
 
     for (unsigned cpu = 0; cpu < CPUS; cpu++) {
         machine_adopt(cpu);
-        for (unsigned i = 0; i < each; i++) {
-            unsigned char *object = abuse_alloc(scene);
-
-            if (!object)
-                break;
-            if (!plausible(object, scene->size)) {
-                corrupted("%p was handed out, where no object can be", (void *)object);
-                return;
-            }
-            if (scene->built && !is_filled(object, scene->size, BUILT))
-                corrupted("an object was handed out that is not constructed");
-            fill(object, scene->size, n);
-            again[n++] = object;
-        }
+        n += take_many(scene, again + n, each, n);
     }
     machine_adopt(0);
     for (unsigned i = 0; i < n; i++) {
@@ -298,10 +311,12 @@ static void take_down(struct abuse_scene *scene)
     for (unsigned level = 1; level <= ALLOCATOR_RECLAIM_LEVELS; level++)
         allocator_reclaim(scene->instance, level);
     grace_barrier();
-    if (allocator_stop(scene->instance, &error) != 0)
-        abuse_refused(&error);
-    else
+    if (allocator_stop(scene->instance, &error) == 0) {
         page_check();
+        return;
+    }
+    stage_begin(ABUSE_LEAK);
+    abuse_refused(&error);
 }
 
 static void play(const struct abuse *abuse, const char *design, bool debug)

@@ -23,6 +23,7 @@ struct column {
     const char *mode; /* "off", or the tunable that is on */
     bool debug;
     unsigned outcomes[ABUSE_OUTCOMES];
+    unsigned leaks; /* of those detected: only by the count of live objects at the end */
 };
 #define COLUMNS_MOST 64
 
@@ -40,11 +41,9 @@ static const struct argp_option option_table[] = {
      "write one JSON object a design, mode and abuse to FILE (- is standard output)", 0},
     {0}};
 
-static const char *const stages[ABUSE_STAGES] = {[ABUSE_SETUP] = "before",
-                                                 [ABUSE_ACT] = "at once",
-                                                 [ABUSE_FREES] = "at free",
-                                                 [ABUSE_ALLOCS] = "at alloc",
-                                                 [ABUSE_END] = "at end"};
+static const char *const stages[ABUSE_STAGES] = {
+    [ABUSE_SETUP] = "before",    [ABUSE_ACT] = "at once", [ABUSE_FREES] = "at free",
+    [ABUSE_ALLOCS] = "at alloc", [ABUSE_END] = "at end",  [ABUSE_LEAK] = "as leak"};
 static const char *const outcomes[ABUSE_OUTCOMES] = {
     [ABUSE_DETECTED] = "detected",   [ABUSE_CRASHED] = "crashed", [ABUSE_HUNG] = "hung",
     [ABUSE_CORRUPTED] = "corrupted", [ABUSE_SILENT] = "silent",   [ABUSE_NONE] = "none"};
@@ -118,6 +117,7 @@ static const struct argp argp = {
     "  at free    when the owners freed their objects\n"
     "  at alloc   when objects were allocated again\n"
     "  at end     when all was taken down\n"
+    "  as leak    then too, but only in that objects are still live: not which mistake it was\n"
     "or else what came of it:\n"
     "  CRASH      a signal, and no message\n"
     "  HANG       no end within 10 s\n"
@@ -237,10 +237,18 @@ static void feet_print(FILE *text, const struct arguments *arguments)
 {
     for (enum abuse_outcome outcome = 0; outcome < ABUSE_OUTCOMES; outcome++) {
         fprintf(text, "| *%-18s |", outcomes[outcome]);
-        for (size_t i = 0; i < arguments->nr_columns; i++)
-            fprintf(text, " %-9u |", arguments->columns[i].outcomes[outcome]);
+        for (size_t i = 0; i < arguments->nr_columns; i++) {
+            const struct column *column = &arguments->columns[i];
+
+            fprintf(text, " %-9u |",
+                    column->outcomes[outcome] - (outcome == ABUSE_DETECTED ? column->leaks : 0));
+        }
         fprintf(text, " |\n");
     }
+    fprintf(text, "| *%-18s |", "only as a leak");
+    for (size_t i = 0; i < arguments->nr_columns; i++)
+        fprintf(text, " %-9u |", arguments->columns[i].leaks);
+    fprintf(text, " |\n");
     fprintf(text, "\nMade by `slablab abuse`, %s (%s; %s).\n", SLABLAB_VERSION, SLABLAB_COMMIT,
             SLABLAB_BUILD);
 }
@@ -278,6 +286,7 @@ static int row_run(struct arguments *arguments, const struct abuse *abuse, FILE 
         if (code)
             return code;
         column->outcomes[result.outcome]++;
+        column->leaks += result.outcome == ABUSE_DETECTED && result.stage == ABUSE_LEAK;
         fprintf(text, " %-9s |", cell(&result));
         if (json)
             result_write(json, abuse, column, &result);
