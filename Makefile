@@ -207,8 +207,7 @@ $(BUILD)/version.h: FORCE
 	   echo '#define SLABLAB_LIBDIR "$(libdir)/slablab"'; \
 	   echo '#define SLABLAB_DATADIR "$(datadir)/slablab"'; } > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
-$(BUILD)/sim/result.o $(BUILD)/sim/result_virtual.o $(BUILD)/tools/main.o $(BUILD)/traces/import/import.o $(BUILD)/traces/copy.o $(BUILD)/traces/gen/generate.o $(BUILD)/tools/cmd_plot.o \
-$(BUILD)/tools/cmd_measure_machine.o $(BUILD)/traces/malloc_record.o $(BUILD)/traces/kernel/record.o $(BUILD)/tools/malloc_run.o: | $(BUILD)/version.h
+$(patsubst %.c,$(BUILD)/%.o,$(shell grep -l '^#include "version.h"' $(room_sources) $(tool_sources))): | $(BUILD)/version.h
 
 # The virtual machine's machines, each a text that is compiled in: see sim/MACHINES.md.
 $(BUILD)/machines.inc: FORCE

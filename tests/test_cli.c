@@ -20,9 +20,9 @@
 static void help_and_version_are_there(void **state)
 {
     static const char *const commands[] = {
-        "list",   "import", "info",    "check",  "replay",    "sim",
-        "sweep",  "plot",   "compare", "report", "gen",       "measure-machine",
-        "record", "dump",   "cut",     "merge",  "anonymise", "explore"};
+        "list",      "import",  "info", "check",           "replay", "sim",  "sweep", "plot",
+        "compare",   "report",  "gen",  "measure-machine", "record", "dump", "cut",   "merge",
+        "anonymise", "explore", "abuse"};
 
     (void)state;
     cli_run("--help");

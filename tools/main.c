@@ -25,6 +25,7 @@ static const struct command commands[] = {
     {"replay", "run a trace against allocators on this machine's cores", cmd_replay},
     {"sim", "run a trace against allocators on a simulated machine", cmd_sim},
     {"explore", "look for schedules in which a design breaks, and replay them", cmd_explore},
+    {"abuse", "what designs notice of callers' mistakes: a matrix of planted ones", cmd_abuse},
     {"sweep", "many replays over lists of options, into a folder", cmd_sweep},
     {"compare", "what a sweep shows, and what two show: differences beyond noise", cmd_compare},
     {"plot", "pictures of a sweep", cmd_plot},
