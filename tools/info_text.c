@@ -261,7 +261,7 @@ static void print_caches(const struct trace_summary *summary, FILE *stream)
             snprintf(size, sizeof size, "%llu", (count)cache->object_size);
         for (size_t mark = 0; mark < INFO_MARKS; mark++) {
             if (cache->flags & info_marks[mark].flag)
-                strncat(marks, &info_marks[mark].mark, 1);
+                marks[strlen(marks)] = info_marks[mark].mark;
         }
         fprintf(stream, "%-*s%s %8s %10llu %10llu %10llu %10llu\n", (int)(28 - strlen(marks)),
                 cache->name, marks, size, (count)cache->allocs, (count)cache->frees,
