@@ -86,16 +86,10 @@ void cli_run(const char *arguments)
 
 void cli_shell(const char *text)
 {
-    char command[4096] = "set -e; ";
+    char expanded[2048], command[2100];
 
-    for (const char *c = text; *c; c++) {
-        size_t used = strlen(command);
-
-        if (*c == '@')
-            strcat(command, cli_folder);
-        else
-            command[used] = *c, command[used + 1] = '\0';
-    }
+    expand(text, expanded);
+    snprintf(command, sizeof command, "set -e; %s", expanded);
     if (system(command) != 0)
         fail_msg("failed: %s", command);
 }
