@@ -7,6 +7,7 @@
 
 #include "sim/error.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <hwloc.h>
 #include <hwloc/distances.h>
@@ -241,6 +242,8 @@ static int flatten(struct topology *topology)
 
     if (rc)
         return rc;
+    if (topology->nr_nodes > TOPOLOGY_MAX_NODES)
+        return -E2BIG;
     table = distances_get(topology->hwloc);
     rc = distances_fill(topology, table);
     if (!rc)
@@ -307,14 +310,16 @@ static int topology_prepare(struct topology **topology, struct error *error)
 static int topology_finish(struct topology *topology, const char *what,
                            int (*load)(hwloc_topology_t hwloc), struct error *error)
 {
-    int rc = 0;
+    int rc = 0, flat;
 
     if (load(topology->hwloc))
         rc = error_set(error, EINVAL, "%s: hwloc cannot make a topology of it: %s", what,
                        strerror(errno));
     else if (hwloc_topology_is_thissystem(topology->hwloc) && restrict_to_allowed(topology->hwloc))
         rc = error_set(error, EINVAL, "%s: hwloc cannot leave out the CPUs we may not use", what);
-    else if (flatten(topology))
+    else if ((flat = flatten(topology)) == -E2BIG)
+        rc = error_set(error, EINVAL, "%s: more than %d nodes", what, TOPOLOGY_MAX_NODES);
+    else if (flat)
         rc = error_set(error, ENOMEM, "%s: no memory for its CPUs", what);
     if (rc)
         topology_destroy(topology);
@@ -354,12 +359,44 @@ int topology_create_xml(const char *path, struct topology **topology, struct err
     return rc;
 }
 
+/*
+ * How many CPUs a description asks for: the product of the numbers of its levels, which stand
+ * behind a colon or by themselves, and not of their attributes. hwloc would make them all first.
+ */
+static double described_cpus(const char *text)
+{
+    double cpus = 1;
+    char before = ' ';
+    int depth = 0;
+
+    while (*text) {
+        if (*text == '(' || *text == '[')
+            depth++;
+        if (*text == ')' || *text == ']')
+            depth--;
+        if (depth == 0 && isdigit((unsigned char)*text) && (before == ':' || isspace(before))) {
+            char *end;
+
+            cpus *= (double)strtoull(text, &end, 0);
+            before = *text;
+            text = end;
+        } else {
+            before = *text++;
+        }
+    }
+    return cpus;
+}
+
 int topology_create_synthetic(const char *description, struct topology **topology,
                               struct error *error)
 {
     struct topology *new;
-    int rc = topology_prepare(&new, error);
+    int rc;
 
+    if (described_cpus(description) > TOPOLOGY_MAX_CPUS)
+        return error_set(error, EINVAL, "topology '%s': more than %d CPUs", description,
+                         TOPOLOGY_MAX_CPUS);
+    rc = topology_prepare(&new, error);
     if (rc)
         return rc;
     if (hwloc_topology_set_synthetic(new->hwloc, description)) {

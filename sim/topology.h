@@ -12,6 +12,13 @@
 struct error;
 struct topology;
 
+/*
+ * Machines are not as large, and what is takes minutes to look at: every CPU is held against every
+ * node, every node against every other.
+ */
+#define TOPOLOGY_MAX_CPUS  8192 /* of a description */
+#define TOPOLOGY_MAX_NODES 1024
+
 /* One processing unit. Logical numbers count from 0 in hwloc's order (neighbours are near). */
 struct topology_cpu {
     unsigned os_index; /* the operating system's number */
