@@ -17,7 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { IMPORT_BUFFER = 1 << 23, IMPORT_PIECE = 1 << 18 }; /* bytes; a line fits the buffer */
+/* Bytes. A line fits the buffer, which grows up to there only for a line that is as long. */
+enum { IMPORT_BUFFER = 1 << 23, IMPORT_PIECE = 1 << 18, IMPORT_FIRST = 2 * IMPORT_PIECE };
 
 static int import_source_broken(const struct import_source *source, struct error *error)
 {
@@ -64,7 +65,7 @@ int import_source_open(struct import_source *source, const char *path,
         .name = standard ? "standard input" : path,
         .fd = standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC),
         .options = options,
-        .room = IMPORT_BUFFER,
+        .room = IMPORT_FIRST,
     };
     if (source->fd < 0)
         return error_set(error, errno, "%s: cannot open: %s", source->name, strerror(errno));
@@ -147,6 +148,18 @@ int import_source_peek(struct import_source *source, const char **start, size_t 
     return code;
 }
 
+/* The buffer is full of what is not taken yet. */
+static int import_source_grow(struct import_source *source, struct error *error)
+{
+    char *bigger = realloc(source->buffer, 2 * source->room);
+
+    if (!bigger)
+        return error_set(error, ENOMEM, "%s: %s", source->name, strerror(ENOMEM));
+    source->buffer = bigger;
+    source->room *= 2;
+    return 0;
+}
+
 int import_source_line(struct import_source *source, const char **line, size_t *length,
                        struct error *error)
 {
@@ -155,19 +168,22 @@ int import_source_line(struct import_source *source, const char **line, size_t *
 
     for (;;) {
         size_t left = source->filled - source->at;
-        int code;
+        int code = 0;
 
         *line = source->buffer + source->at;
         end = memchr(*line + searched, '\n', left - searched);
         if (end || source->ended)
             break;
         searched = left;
-        if (left == source->room)
+        if (left >= IMPORT_BUFFER)
             return error_set(error, EINVAL,
                              "%s:%llu: the line is longer than %d bytes; this is no "
                              "text of a recording",
                              source->name, (unsigned long long)source->line + 1, IMPORT_BUFFER);
-        code = import_source_fill(source, error);
+        if (left == source->room)
+            code = import_source_grow(source, error);
+        if (!code)
+            code = import_source_fill(source, error);
         if (code)
             return code;
     }
@@ -185,17 +201,12 @@ int import_source_look(struct import_source *source, size_t wanted, const char *
                        size_t *length, struct error *error)
 {
     while (source->filled - source->at < wanted && !source->ended) {
-        int code;
+        int code = 0;
 
-        if (source->filled - source->at == source->room) { /* as much as there is, not is asked */
-            char *bigger = realloc(source->buffer, 2 * source->room);
-
-            if (!bigger)
-                return error_set(error, ENOMEM, "%s: %s", source->name, strerror(ENOMEM));
-            source->buffer = bigger;
-            source->room *= 2;
-        }
-        code = import_source_fill(source, error);
+        if (source->filled - source->at == source->room) /* as much as there is, not is asked */
+            code = import_source_grow(source, error);
+        if (!code)
+            code = import_source_fill(source, error);
         if (code)
             return code;
     }
