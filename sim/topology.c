@@ -7,7 +7,6 @@
 
 #include "sim/error.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <hwloc.h>
 #include <hwloc/distances.h>
@@ -359,43 +358,20 @@ int topology_create_xml(const char *path, struct topology **topology, struct err
     return rc;
 }
 
-/*
- * How many CPUs a description asks for: the product of the numbers of its levels, which stand
- * behind a colon or by themselves, and not of their attributes. hwloc would make them all first.
- */
-static double described_cpus(const char *text)
-{
-    double cpus = 1;
-    char before = ' ';
-    int depth = 0;
-
-    while (*text) {
-        if (*text == '(' || *text == '[')
-            depth++;
-        if (*text == ')' || *text == ']')
-            depth--;
-        if (depth == 0 && isdigit((unsigned char)*text) && (before == ':' || isspace(before))) {
-            char *end;
-
-            cpus *= (double)strtoull(text, &end, 0);
-            before = *text;
-            text = end;
-        } else {
-            before = *text++;
-        }
-    }
-    return cpus;
-}
-
 int topology_create_synthetic(const char *description, struct topology **topology,
                               struct error *error)
 {
     struct topology *new;
+    double cpus, nodes;
     int rc;
 
-    if (described_cpus(description) > TOPOLOGY_MAX_CPUS)
+    topology_described(description, &cpus, &nodes);
+    if (cpus > TOPOLOGY_MAX_CPUS)
         return error_set(error, EINVAL, "topology '%s': more than %d CPUs", description,
                          TOPOLOGY_MAX_CPUS);
+    if (nodes > TOPOLOGY_MAX_NODES)
+        return error_set(error, EINVAL, "topology '%s': more than %d nodes", description,
+                         TOPOLOGY_MAX_NODES);
     rc = topology_prepare(&new, error);
     if (rc)
         return rc;

@@ -247,18 +247,21 @@ static void a_bad_source_is_refused_by_name(void **state)
 
 static void machines_out_of_proportion_are_refused(void **state)
 {
-    static const char *const many[] = {"package:8193 pu:1", "package:2 numa:31 l3:2777777777 pu:2",
+    static const char *const many[] = {"package:2049 pu:1", "package:2 numa:31 l3:2777777777 pu:2",
                                        "100 100(size=1) pu:2"};
+    static const char *const nodes[] = {"NUMANode:1025 pu:1", "package:1025 [numa] pu:1"};
     struct topology *topology;
     struct error error;
 
     (void)state;
     for (size_t i = 0; i < sizeof many / sizeof many[0]; i++) {
         assert_int_equal(topology_create_synthetic(many[i], &topology, &error), -EINVAL);
-        assert_non_null(strstr(error.text, "more than 8192 CPUs"));
+        assert_non_null(strstr(error.text, "more than 2048 CPUs"));
     }
-    assert_int_equal(topology_create_synthetic("numa:1025 pu:1", &topology, &error), -EINVAL);
-    assert_non_null(strstr(error.text, "more than 1024 nodes"));
+    for (size_t i = 0; i < sizeof nodes / sizeof nodes[0]; i++) {
+        assert_int_equal(topology_create_synthetic(nodes[i], &topology, &error), -EINVAL);
+        assert_non_null(strstr(error.text, "more than 1024 nodes"));
+    }
     assert_int_equal(topology_create_synthetic("package:2(indexes=1,0) [numa] l3:2(size=9999999) "
                                                "core:64 pu:2",
                                                &topology, &error),
