@@ -248,7 +248,7 @@ check-run: tests
 	@tests/run $(BUILD) $(tests) $(virtual_tests) $(virtual_scenes)
 
 # The suite again under the sanitizers, valgrind, clang and in release, and schedules explored: about an
-# hour.
+# hour. Then `make fuzz`, which takes hours with a million executions a target: FUZZ_RUNS=10000 shortens it.
 .PHONY: check-all
 check-all: deps-check
 	@tools/install-packages --if-missing clang valgrind libclang-rt-14-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
@@ -276,7 +276,7 @@ check-aarch64:
 	TEST_WRAPPER=qemu-aarch64 tests/run build/aarch64 $(foreign_test)
 
 # Every reader, importer and parser of options under libFuzzer, FUZZ_RUNS executions each; FUZZ_TARGETS names
-# some. Two hours on two cores for a million; see tests/fuzz/README.md.
+# some. A million take hours (500 to 2000 a second of most targets); see tests/fuzz/README.md.
 FUZZ_RUNS    ?= 1000000
 FUZZ_TARGETS ?=
 .PHONY: fuzz
@@ -354,7 +354,7 @@ help:
 	@echo 'make            build $(BUILD)/slablab'
 	@echo 'make demo       install what is missing, build, replay the samples, sweep, plot, say where'
 	@echo 'make check      install what is missing, build, run the tests (under 5 minutes)'
-	@echo 'make check-all  the tests under sanitizers, valgrind, gcc and clang; schedules (about an hour)'
+	@echo 'make check-all  the tests under sanitizers, valgrind, gcc and clang; schedules (about an hour); fuzz'
 	@echo 'make fuzz       every reader and parser of options, FUZZ_RUNS=1000000 inputs each (hours)'
 	@echo 'make coverage   the tests, and which lines of allocators/ they reach'
 	@echo 'make bench      speed, as ratios measured side by side (about 2 minutes)'
