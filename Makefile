@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # slablab: see README.md. `make help` lists the targets.
 #
-#   CFG=release|debug|asan|tsan|coverage   which build; release lands in build/, the rest in build/CFG/
+#   CFG=release|debug|asan|tsan|coverage|fuzz   which build; release lands in build/, the rest in build/CFG/
 #   CC=gcc|clang                           clang builds land in a folder of their own
 #   V=1                                    show commands
 
@@ -38,8 +38,9 @@ flags_debug    := -O1 -g3 -DSLABLAB_CHECKED
 flags_asan     := -O1 -g -DSLABLAB_CHECKED -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 flags_tsan     := -O1 -g -DSLABLAB_CHECKED -fsanitize=thread -fno-omit-frame-pointer
 flags_coverage := -O0 -g -DSLABLAB_CHECKED --coverage
+flags_fuzz     := -O1 -g -DSLABLAB_CHECKED -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 ifeq ($(flags_$(CFG)),)
-$(error CFG is '$(CFG)'; it can be release, debug, asan, tsan or coverage)
+$(error CFG is '$(CFG)'; it can be release, debug, asan, tsan, coverage or fuzz)
 endif
 
 module_cflags := $(shell pkg-config --cflags $(modules) 2>/dev/null)
@@ -80,6 +81,12 @@ all: $(BUILD)/slablab $(BUILD)/slablab-malloc.so
 
 $(BUILD)/slablab: $(tool_objects) $(room_objects) $(VIRTUAL)/machine.o
 	$(call quiet,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(all_libs)
+
+# What fuzzing runs, for which there is libFuzzer's program and a test of the corpus: tests/fuzz/README.md.
+fuzz_objects := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/fuzz/fuzzer.c,$(wildcard tests/fuzz/*.c)))
+$(BUILD)/tests/test_fuzz: $(fuzz_objects)
+$(BUILD)/tests/fuzz/fuzzer: $(BUILD)/tests/fuzz/fuzzer.o $(fuzz_objects) $(filter-out $(main_object),$(tool_objects)) $(room_objects) $(VIRTUAL)/machine.o
+	$(call quiet,LINK,$@)$(CC) $(all_ldflags) -fsanitize=fuzzer -o $@ $^ $(all_libs)
 
 $(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(support_objects) $(filter-out $(main_object),$(tool_objects)) $(room_objects) $(VIRTUAL)/machine.o
 	$(call quiet,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(all_libs) $(cmocka_libs)
@@ -252,7 +259,7 @@ check-run: tests
 	@tests/run $(BUILD) $(tests) $(virtual_tests) $(virtual_scenes)
 
 # The suite again under the sanitizers, valgrind, clang and in release, and schedules explored: about an
-# hour.
+# hour. Then `make fuzz`, which takes hours with a million executions a target: FUZZ_RUNS=10000 shortens it.
 .PHONY: check-all
 check-all: deps-check
 	@tools/install-packages --if-missing clang valgrind libclang-rt-14-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
@@ -263,6 +270,7 @@ check-all: deps-check
 	@$(MAKE) --no-print-directory CFG=debug CC=clang check-run
 	@$(MAKE) --no-print-directory CFG=asan check-run
 	@$(MAKE) --no-print-directory CFG=tsan check-run
+	@$(MAKE) --no-print-directory fuzz
 	@$(MAKE) --no-print-directory CFG=debug TEST_WRAPPER='valgrind -q --error-exitcode=99 --leak-check=full --suppressions=tests/valgrind.supp' check-run
 
 export TEST_WRAPPER
@@ -288,6 +296,19 @@ check-numa: deps-check
 .PHONY: check-numa-run
 check-numa-run: all $(guest_tests) $(BUILD)/tests/guest/leave $(addprefix $(BUILD)/tests/test_,topology page replay_nodes machine)
 	@tests/guest/run $(BUILD)
+
+# Every reader, importer and parser of options under libFuzzer, FUZZ_RUNS executions each; FUZZ_TARGETS names
+# some. A million take hours (500 to 2000 a second of most targets); see tests/fuzz/README.md.
+FUZZ_RUNS    ?= 1000000
+FUZZ_TARGETS ?=
+.PHONY: fuzz
+fuzz:
+	@tools/install-packages --if-missing $(packages_build) clang libclang-rt-14-dev
+	@$(MAKE) --no-print-directory CFG=fuzz CC=clang fuzz-run
+
+.PHONY: fuzz-run
+fuzz-run: $(BUILD)/tests/fuzz/fuzzer
+	@tests/fuzz/run $< $(FUZZ_RUNS) $(FUZZ_TARGETS)
 
 # Every planted bug, for test_explore_mutants to find; without it there are those of a handful.
 .PHONY: mutants
@@ -355,8 +376,9 @@ help:
 	@echo 'make            build $(BUILD)/slablab'
 	@echo 'make demo       install what is missing, build, replay the samples, sweep, plot, say where'
 	@echo 'make check      install what is missing, build, run the tests (under 5 minutes)'
-	@echo 'make check-all  the tests under sanitizers, valgrind, gcc and clang; schedules (about an hour)'
+	@echo 'make check-all  the tests under sanitizers, valgrind, gcc and clang; schedules (about an hour); fuzz'
 	@echo 'make check-numa guests of 2, of 8 and of uneven nodes under emulation (about 6 minutes)'
+	@echo 'make fuzz       every reader and parser of options, FUZZ_RUNS=1000000 inputs each (hours)'
 	@echo 'make coverage   the tests, and which lines of allocators/ they reach'
 	@echo 'make bench      speed, as ratios measured side by side (about 2 minutes)'
 	@echo 'make deps       install the packages that are missing (Debian, Ubuntu)'

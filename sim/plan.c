@@ -29,8 +29,12 @@ static inline int words_add(struct plan_words *words, uint64_t word)
 
 /* ---- tables ---- */
 
+/* What no power is left for, a trace may ask for all the same, and is refused when it is replayed.
+ */
 static uint64_t round_to_power(uint64_t size)
 {
+    if (size > (uint64_t)1 << 63)
+        return size;
     return size <= 8 ? 8 : (uint64_t)1 << (64 - __builtin_clzll(size - 1));
 }
 

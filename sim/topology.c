@@ -241,6 +241,8 @@ static int flatten(struct topology *topology)
 
     if (rc)
         return rc;
+    if (topology->nr_nodes > TOPOLOGY_MAX_NODES)
+        return -E2BIG;
     table = distances_get(topology->hwloc);
     rc = distances_fill(topology, table);
     if (!rc)
@@ -307,14 +309,16 @@ static int topology_prepare(struct topology **topology, struct error *error)
 static int topology_finish(struct topology *topology, const char *what,
                            int (*load)(hwloc_topology_t hwloc), struct error *error)
 {
-    int rc = 0;
+    int rc = 0, flat;
 
     if (load(topology->hwloc))
         rc = error_set(error, EINVAL, "%s: hwloc cannot make a topology of it: %s", what,
                        strerror(errno));
     else if (hwloc_topology_is_thissystem(topology->hwloc) && restrict_to_allowed(topology->hwloc))
         rc = error_set(error, EINVAL, "%s: hwloc cannot leave out the CPUs we may not use", what);
-    else if (flatten(topology))
+    else if ((flat = flatten(topology)) == -E2BIG)
+        rc = error_set(error, EINVAL, "%s: more than %d nodes", what, TOPOLOGY_MAX_NODES);
+    else if (flat)
         rc = error_set(error, ENOMEM, "%s: no memory for its CPUs", what);
     if (rc)
         topology_destroy(topology);
@@ -358,8 +362,17 @@ int topology_create_synthetic(const char *description, struct topology **topolog
                               struct error *error)
 {
     struct topology *new;
-    int rc = topology_prepare(&new, error);
+    double cpus, nodes;
+    int rc;
 
+    topology_described(description, &cpus, &nodes);
+    if (cpus > TOPOLOGY_MAX_CPUS)
+        return error_set(error, EINVAL, "topology '%s': more than %d CPUs", description,
+                         TOPOLOGY_MAX_CPUS);
+    if (nodes > TOPOLOGY_MAX_NODES)
+        return error_set(error, EINVAL, "topology '%s': more than %d nodes", description,
+                         TOPOLOGY_MAX_NODES);
+    rc = topology_prepare(&new, error);
     if (rc)
         return rc;
     if (hwloc_topology_set_synthetic(new->hwloc, description)) {

@@ -12,6 +12,13 @@
 struct error;
 struct topology;
 
+/*
+ * Machines are not as large, and hwloc holds every object that it makes against all others: from
+ * here on it takes seconds, then minutes. No more than VIRTUAL_MAX_CPUS are simulated.
+ */
+#define TOPOLOGY_MAX_CPUS  2048 /* of a description */
+#define TOPOLOGY_MAX_NODES 1024
+
 /* One processing unit. Logical numbers count from 0 in hwloc's order (neighbours are near). */
 struct topology_cpu {
     unsigned os_index; /* the operating system's number */
@@ -32,6 +39,9 @@ int topology_create_xml(const char *path, struct topology **topology, struct err
 int topology_create_synthetic(const char *description, struct topology **topology,
                               struct error *error);
 void topology_destroy(struct topology *topology);
+
+/* How many of each a synthetic description asks for; whether hwloc understands it is hwloc's. */
+void topology_described(const char *description, double *cpus, double *nodes);
 
 /*
  * Programs that this process starts from now on find this host's topology with hwloc instead of

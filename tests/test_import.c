@@ -529,6 +529,24 @@ static void compressed_input_is_the_same_input(void **state)
     free(got);
 }
 
+static void what_unfolds_without_end_is_refused(void **state)
+{
+    char command[256], packed[80];
+    struct import_report report;
+    struct error error;
+    (void)state;
+
+    snprintf(packed, sizeof packed, "%s/packed", folder);
+    snprintf(command, sizeof command, "yes '= Start' | head -c 100M | zstd -qc > %s 2>/dev/null",
+             packed);
+    if (!system(command)) { /* the tool is here */
+        assert_int_equal(import_trace(packed, output, &(struct import_options){0}, &report, &error),
+                         -EINVAL);
+        assert_non_null(strstr(error.text, "times as long as it is compressed"));
+    }
+    unlink(packed);
+}
+
 static int forget(void **state)
 {
     (void)state;
@@ -564,6 +582,7 @@ int main(void)
         TEST(importing_again_gives_the_same_bytes),
         TEST(what_is_no_recording_is_refused),
         TEST(compressed_input_is_the_same_input),
+        TEST(what_unfolds_without_end_is_refused),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -245,6 +245,31 @@ static void a_bad_source_is_refused_by_name(void **state)
     assert_null(topology);
 }
 
+static void machines_out_of_proportion_are_refused(void **state)
+{
+    static const char *const many[] = {"package:2049 pu:1", "package:2 numa:31 l3:2777777777 pu:2",
+                                       "100 100(size=1) pu:2"};
+    static const char *const nodes[] = {"NUMANode:1025 pu:1", "package:1025 [numa] pu:1"};
+    struct topology *topology;
+    struct error error;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof many / sizeof many[0]; i++) {
+        assert_int_equal(topology_create_synthetic(many[i], &topology, &error), -EINVAL);
+        assert_non_null(strstr(error.text, "more than 2048 CPUs"));
+    }
+    for (size_t i = 0; i < sizeof nodes / sizeof nodes[0]; i++) {
+        assert_int_equal(topology_create_synthetic(nodes[i], &topology, &error), -EINVAL);
+        assert_non_null(strstr(error.text, "more than 1024 nodes"));
+    }
+    assert_int_equal(topology_create_synthetic("package:2(indexes=1,0) [numa] l3:2(size=9999999) "
+                                               "core:64 pu:2",
+                                               &topology, &error),
+                     0);
+    assert_int_equal(topology_nr_cpus(topology), 512);
+    topology_destroy(topology);
+}
+
 /* Writes what hwloc finds after `change` was made to it; the caller unlinks `path`. */
 static void export_xml(const char *description, void (*change)(hwloc_topology_t), const char *path)
 {
@@ -467,6 +492,7 @@ int main(void)
         cmocka_unit_test(what_was_asked_for_is_not_overridden_by_the_environment),
         cmocka_unit_test(a_topology_that_is_handed_down_is_that_of_this_host),
         cmocka_unit_test(the_firmwares_distances_are_used),
+        cmocka_unit_test(machines_out_of_proportion_are_refused),
         cmocka_unit_test(a_cpu_of_an_empty_node_gets_the_nearest_node_with_memory),
         cmocka_unit_test(binding_on_this_host_holds_and_limits_what_is_seen),
         cmocka_unit_test(binding_to_another_machine_is_refused),

@@ -11,23 +11,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LIST_MAX 65536
+/* No list of a person's is as long, and each number is looked for among those before it. */
+#define LIST_MAX 16384
 
-static int list_add(struct number_list *list, uint64_t number, struct error *error)
+/* Unless it is one of the first `known`. */
+static int list_add(struct number_list *list, uint64_t number, size_t known, struct error *error)
 {
+    size_t count = list->count;
     uint64_t *grown;
 
-    for (size_t i = 0; i < list->count; i++) {
+    for (size_t i = 0; i < known; i++) {
         if (list->numbers[i] == number)
             return 0;
     }
     if (list->count == LIST_MAX)
         return error_set(error, EINVAL, "a list of more than %d numbers", LIST_MAX);
-    grown = realloc(list->numbers, (list->count + 1) * sizeof *grown);
-    if (!grown)
-        return error_set(error, ENOMEM, "no memory for a list");
-    grown[list->count++] = number;
-    list->numbers = grown;
+    if ((count & (count - 1)) == 0) { /* full: there is room for a power of two */
+        grown = reallocarray(list->numbers, count ? 2 * count : 1, sizeof *grown);
+        if (!grown)
+            return error_set(error, ENOMEM, "no memory for a list");
+        list->numbers = grown;
+    }
+    list->numbers[list->count++] = number;
     return 0;
 }
 
@@ -49,6 +54,7 @@ static int number_read(const char **text, const char *whole, uint64_t *number, s
 static int range_add(struct number_list *list, uint64_t from, uint64_t to, uint64_t step,
                      const char *whole, struct error *error)
 {
+    size_t known = list->count; /* those of the range itself differ */
     int code = 0;
 
     if (from > to)
@@ -56,14 +62,14 @@ static int range_add(struct number_list *list, uint64_t from, uint64_t to, uint6
     for (uint64_t number = from; code == 0 && number < to;) {
         uint64_t next = step ? number + step : number ? number * 2 : 1;
 
-        code = list_add(list, number, error);
+        code = list_add(list, number, known, error);
         if (next <= number)
             break;
         number = next;
         if (step && number > to)
             return code; /* steps end where they end; a doubling ends at its bound */
     }
-    return code ? code : list_add(list, to, error);
+    return code ? code : list_add(list, to, known, error);
 }
 
 /* A number or a range. */
@@ -76,7 +82,7 @@ static int numbers_parse(const char **text, const char *whole, struct number_lis
     if (code)
         return code;
     if (strncmp(*text, "..", 2) != 0)
-        return list_add(list, from, error);
+        return list_add(list, from, list->count, error);
     *text += 2;
     code = number_read(text, whole, &to, error);
     if (code == 0 && **text == '+') {

@@ -30,6 +30,13 @@ double record_number(const json_t *record, const char *path)
     return json_is_number(value) ? json_number_value(value) : NAN;
 }
 
+uint32_t record_count(const json_t *record, const char *path)
+{
+    double number = record_number(record, path);
+
+    return number >= 0 && number <= UINT32_MAX ? (uint32_t)number : 0; /* NAN is neither */
+}
+
 const char *record_text(const json_t *record, const char *path)
 {
     const char *text = json_string_value(record_at(record, path));

@@ -91,7 +91,7 @@ static bool same_size(double a, double b)
 
 static struct row *row_find(struct replay_table *table, const json_t *record, const char *allocator)
 {
-    unsigned threads = (unsigned)record_number(record, "threads");
+    unsigned threads = record_count(record, "threads");
     double size = record_number(record, "magazine_size");
     struct row *grown;
 

@@ -46,15 +46,12 @@ static char *tunables_of(const json_t *record)
 /* What one record is of; its strings are owned. False: no memory. */
 static bool point_of(const json_t *record, struct point *point)
 {
-    double size = record_number(record, "magazine_size");
-    double replicas = record_number(record, "replicas");
-
     *point = (struct point){
         .trace = strdup(record_text(record, "trace.path")),
         .allocator = strdup(record_text(record, "allocator")),
-        .magazine_size = isnan(size) ? 0 : (uint64_t)size,
-        .threads = (unsigned)record_number(record, "threads"),
-        .replicas = isnan(replicas) ? 1 : (unsigned)replicas,
+        .magazine_size = record_count(record, "magazine_size"),
+        .threads = record_count(record, "threads"),
+        .replicas = record_count(record, "replicas") ?: 1,
         .lock = strdup(record_text(record, "lock")),
         .binding = strdup(record_text(record, "machine.binding")),
         .machine = strdup(strcmp(record_text(record, "machine.kind"), "virtual") == 0

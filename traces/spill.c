@@ -9,8 +9,9 @@
 #include <unistd.h>
 
 enum {
-    SPILL_READ = 512, /* records read at once from a run */
-    SPILL_AHEAD = 8,  /* records that take about as long as it takes to fetch from memory */
+    SPILL_FIRST = SPILL_RUN >> 8, /* records there is room for at first */
+    SPILL_READ = 512,             /* records read at once from a run */
+    SPILL_AHEAD = 8, /* records that take about as long as it takes to fetch from memory */
 };
 
 struct spill_run {
@@ -42,9 +43,6 @@ int spill_temporary(void)
 int spill_init(struct spill *spill)
 {
     *spill = (struct spill){.fd = -1, .sorted = true};
-    spill->buffer = malloc(SPILL_RUN * sizeof *spill->buffer);
-    if (!spill->buffer)
-        return -ENOMEM;
     spill->fd = spill_temporary();
     return spill->fd < 0 ? spill->fd : 0;
 }
@@ -106,8 +104,23 @@ static int spill_flush(struct spill *spill)
     return code;
 }
 
+/* The buffer of a short recording stays small. */
+static int spill_grow(struct spill *spill)
+{
+    size_t room = spill->room ? 4 * spill->room : SPILL_FIRST;
+    struct spill_record *buffer = reallocarray(spill->buffer, room, sizeof *buffer);
+
+    if (!buffer)
+        return -ENOMEM;
+    spill->buffer = buffer;
+    spill->room = room;
+    return 0;
+}
+
 int spill_add(struct spill *spill, const struct spill_record *record)
 {
+    if (spill->buffered == spill->room && spill_grow(spill))
+        return -ENOMEM;
     if (record->time_ns < spill->last_time_ns ||
         (record->time_ns == spill->last_time_ns && record->order < spill->last_order))
         spill->sorted = false;

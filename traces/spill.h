@@ -31,7 +31,7 @@ struct spill {
     int fd;
     uint64_t count;
     struct spill_record *buffer; /* records not yet in the file while adding */
-    size_t buffered;
+    size_t buffered, room;       /* room: up to SPILL_RUN */
     bool sorted;
     uint64_t last_time_ns, last_order;
     struct spill_run *runs; /* while reading */

@@ -9,6 +9,7 @@
 #include "sim/error.h"
 #include "traces/import/kmem_raw.h"
 #include "traces/import/perf_formats.h"
+#include "traces/import/survive.h"
 #include "traces/import/symbols.h"
 #include "traces/slt_format.h"
 
@@ -40,6 +41,38 @@ int perf_data_wrong_as(const struct perf_data *data, int code, const struct erro
     return code == -EINVAL || code == -ENOENT ? perf_data_wrong(data, "%s", reason->text) : code;
 }
 
+struct perf_data_trial {
+    const char *bytes;
+    size_t length;
+};
+
+static int perf_data_try(void *context, struct error *error)
+{
+    const struct perf_data_trial *trial = context;
+    struct tep_handle *tep = tep_alloc();
+    struct kmem_raw *raw;
+    int code = tep ? perf_formats_read(tep, trial->bytes, trial->length, error) : -ENOMEM;
+
+    return code ?: kmem_raw_create(&raw, tep, error);
+}
+
+/* libtraceevent trusts what it parses: survive.h. */
+static int perf_data_check_formats(const char *bytes, size_t length, struct error *reason)
+{
+    struct perf_data_trial trial = {bytes, length};
+    struct error words = {""};
+    bool told;
+    int code = import_survives(perf_data_try, &trial, length, &told, &words);
+
+    if (code && told)
+        return error_set(reason, -code, "%s", words.text);
+    return code == -EINVAL
+               ? error_set(reason, EINVAL,
+                           "libtraceevent cannot read the formats of tracepoints here: %s",
+                           words.text)
+               : code;
+}
+
 int perf_data_formats(struct perf_data *data, const char *bytes, size_t length)
 {
     struct error reason = {""};
@@ -47,7 +80,9 @@ int perf_data_formats(struct perf_data *data, const char *bytes, size_t length)
 
     if (data->raw)
         return perf_data_wrong(data, "formats of tracepoints for the second time");
-    code = perf_formats_read(data->tep, bytes, length, &reason);
+    code = perf_data_check_formats(bytes, length, &reason);
+    if (!code)
+        code = perf_formats_read(data->tep, bytes, length, &reason);
     if (!code)
         code = kmem_raw_create(&data->raw, data->tep, &reason);
     if (code)

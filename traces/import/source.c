@@ -17,7 +17,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { IMPORT_BUFFER = 1 << 23, IMPORT_PIECE = 1 << 18 }; /* bytes; a line fits the buffer */
+/* Bytes. A line fits the buffer, which grows up to there only for a line that is as long. */
+enum { IMPORT_BUFFER = 1 << 23, IMPORT_PIECE = 1 << 18, IMPORT_FIRST = 2 * IMPORT_PIECE };
+
+/*
+ * What is compressed more than so many times is made to fill memory and disks: the dullest of
+ * recordings comes to some hundreds. Of little input nothing is said.
+ */
+enum { IMPORT_MOST_TIMES = 2000, IMPORT_LITTLE = 1 << 26 /* bytes, decompressed */ };
 
 static int import_source_broken(const struct import_source *source, struct error *error)
 {
@@ -64,7 +71,7 @@ int import_source_open(struct import_source *source, const char *path,
         .name = standard ? "standard input" : path,
         .fd = standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC),
         .options = options,
-        .room = IMPORT_BUFFER,
+        .room = IMPORT_FIRST,
     };
     if (source->fd < 0)
         return error_set(error, errno, "%s: cannot open: %s", source->name, strerror(errno));
@@ -131,6 +138,11 @@ static int import_source_fill(struct import_source *source, struct error *error)
     XXH3_128bits_update(source->digest, source->buffer + source->filled, (size_t)got);
     source->filled += (size_t)got;
     source->bytes += (uint64_t)got;
+    if (source->bytes > IMPORT_LITTLE &&
+        source->bytes / IMPORT_MOST_TIMES > (uint64_t)archive_filter_bytes(source->archive, -1))
+        return error_set(error, EINVAL,
+                         "%s: more than %d times as long as it is compressed; no recording is so",
+                         source->name, IMPORT_MOST_TIMES);
     import_source_progress(source, source->bytes);
     return 0;
 }
@@ -147,6 +159,18 @@ int import_source_peek(struct import_source *source, const char **start, size_t 
     return code;
 }
 
+/* The buffer is full of what is not taken yet. */
+static int import_source_grow(struct import_source *source, struct error *error)
+{
+    char *bigger = realloc(source->buffer, 2 * source->room);
+
+    if (!bigger)
+        return error_set(error, ENOMEM, "%s: %s", source->name, strerror(ENOMEM));
+    source->buffer = bigger;
+    source->room *= 2;
+    return 0;
+}
+
 int import_source_line(struct import_source *source, const char **line, size_t *length,
                        struct error *error)
 {
@@ -155,19 +179,22 @@ int import_source_line(struct import_source *source, const char **line, size_t *
 
     for (;;) {
         size_t left = source->filled - source->at;
-        int code;
+        int code = 0;
 
         *line = source->buffer + source->at;
         end = memchr(*line + searched, '\n', left - searched);
         if (end || source->ended)
             break;
         searched = left;
-        if (left == source->room)
+        if (left >= IMPORT_BUFFER)
             return error_set(error, EINVAL,
                              "%s:%llu: the line is longer than %d bytes; this is no "
                              "text of a recording",
                              source->name, (unsigned long long)source->line + 1, IMPORT_BUFFER);
-        code = import_source_fill(source, error);
+        if (left == source->room)
+            code = import_source_grow(source, error);
+        if (!code)
+            code = import_source_fill(source, error);
         if (code)
             return code;
     }
@@ -185,17 +212,12 @@ int import_source_look(struct import_source *source, size_t wanted, const char *
                        size_t *length, struct error *error)
 {
     while (source->filled - source->at < wanted && !source->ended) {
-        int code;
+        int code = 0;
 
-        if (source->filled - source->at == source->room) { /* as much as there is, not is asked */
-            char *bigger = realloc(source->buffer, 2 * source->room);
-
-            if (!bigger)
-                return error_set(error, ENOMEM, "%s: %s", source->name, strerror(ENOMEM));
-            source->buffer = bigger;
-            source->room *= 2;
-        }
-        code = import_source_fill(source, error);
+        if (source->filled - source->at == source->room) /* as much as there is, not is asked */
+            code = import_source_grow(source, error);
+        if (!code)
+            code = import_source_fill(source, error);
         if (code)
             return code;
     }

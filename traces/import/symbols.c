@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { KALLSYMS_MOST = 1 << 27 }; /* bytes, ten times as much as there are */
+
 int symbols_read(struct tep_handle *tep, const char *text, size_t length)
 {
     char *copy = strndup(text, length); /* libtraceevent reads up to a zero byte */
@@ -44,7 +46,10 @@ int symbols_read_file(struct tep_handle *tep, const char *path, struct error *er
 
     if (code)
         return code;
-    code = import_source_look(&source, SIZE_MAX, &text, &length, error);
+    code = import_source_look(&source, KALLSYMS_MOST + 1, &text, &length, error);
+    if (!code && length > KALLSYMS_MOST)
+        code = error_set(error, EINVAL, "%s: longer than %d bytes; no /proc/kallsyms is", path,
+                         KALLSYMS_MOST);
     if (!code)
         code = symbols_read(tep, text, length);
     if (!code && !symbols_have_addresses((struct text){text, text + length}))

@@ -4,22 +4,18 @@
  * through libtracecmd (this file is its only user): it knows the versions of the file, unpacks them
  * and gives the records of all CPUs and of all buffers in order of time.
  *
- * libtracecmd trusts its input: of a file that is cut off or damaged it reads what is not there. So
- * a process of its own goes through the file first, and only what it survives is imported.
+ * libtracecmd trusts its input, so what it is to read must be survived first: survive.h.
  */
 #include "sim/error.h"
 #include "traces/import/kmem_raw.h"
+#include "traces/import/survive.h"
 #include "traces/import/symbols.h"
 #include "traces/slt_format.h"
 
 #include <errno.h>
 #include <event-parse.h>
 #include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 #include <trace-cmd.h>
 #include <unistd.h>
 
@@ -33,10 +29,7 @@ struct trace_dat {
     int (*visit)(struct trace_dat *dat, struct tep_record *record);
 };
 
-enum {
-    TRACE_DAT_PROGRESS = 1 << 16, /* records */
-    TRACE_DAT_SLOWEST = 1000000,  /* bytes a second; a walk that takes longer does not end */
-};
+enum { TRACE_DAT_PROGRESS = 1 << 16 /* records */ };
 
 /* ---- the walk ---- */
 
@@ -121,60 +114,36 @@ static int trace_dat_touch(struct trace_dat *dat, struct tep_record *record)
     return 0;
 }
 
-enum { TRACE_DAT_SAID = 77 /* exit status: what is wrong is in `said` */ };
+/* What it is tried with. */
+struct trace_dat_trial {
+    struct trace_dat dat;
+    const struct import_map *map;
+};
 
-/* What the library prints goes to `said`. */
-static void __attribute__((noreturn))
-trace_dat_try(struct trace_dat *dat, const struct import_map *map, int said)
+static int trace_dat_try(void *context, struct error *error)
 {
-    static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGALRM};
-    struct error error = {""};
-    int code;
+    struct trace_dat_trial *trial = context;
 
-    for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++) /* it ends here, not in a handler */
-        signal(fatal[i], SIG_DFL);
-    alarm(60 + (unsigned)(map->length / TRACE_DAT_SLOWEST));
-    dup2(said, STDOUT_FILENO);
-    dup2(said, STDERR_FILENO);
-    setvbuf(stdout, NULL, _IONBF, 0);
-    dat->error = &error;
-    dat->visit = trace_dat_touch;
-    code = trace_dat_walk(dat, map);
-    if (code && *error.text && pwrite(said, error.text, sizeof error.text, 0) > 0)
-        _exit(TRACE_DAT_SAID);
-    _exit(code ? EXIT_FAILURE : EXIT_SUCCESS);
+    trial->dat.error = error;
+    trial->dat.visit = trace_dat_touch;
+    return trace_dat_walk(&trial->dat, trial->map);
 }
 
-/* 0 if a process that walked over the file came to its end without a word. */
 static int trace_dat_check(const struct trace_dat *dat, const struct import_map *map)
 {
-    int said = memfd_create("trace.dat", MFD_CLOEXEC), status = -1, code = 0;
-    struct trace_dat copy = *dat;
+    struct trace_dat_trial trial = {*dat, map};
     struct error words = {""};
-    pid_t process;
+    bool told;
+    int code = import_survives(trace_dat_try, &trial, map->length, &told, &words);
 
-    if (said < 0)
-        return -errno;
-    process = fork();
-    if (!process)
-        trace_dat_try(&copy, map, said);
-    if (process < 0)
-        code = -errno;
-    while (!code && waitpid(process, &status, 0) < 0 && errno == EINTR)
-        continue;
-    if (!code && pread(said, words.text, sizeof words.text - 1, 0) < 0)
-        code = -errno;
-    close(said);
-    if (code || (!status && !*words.text))
-        return code;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == TRACE_DAT_SAID)
-        return error_set(dat->error, EINVAL, "%s", words.text);
-    return error_set(dat->error, EINVAL,
-                     "%s: libtracecmd cannot read this trace.dat, of %zu bytes: %.*s; was it "
-                     "copied before trace-cmd was done?",
-                     dat->source->name, map->length,
-                     *words.text ? (int)strcspn(words.text, "\n") : 100,
-                     *words.text ? words.text : "its reading breaks off");
+    if (code && told)
+        return error_set(dat->error, -code, "%s", words.text);
+    if (code == -EINVAL)
+        return error_set(dat->error, EINVAL,
+                         "%s: libtracecmd cannot read this trace.dat, of %zu bytes: %s; was it "
+                         "copied before trace-cmd was done?",
+                         dat->source->name, map->length, words.text);
+    return code;
 }
 
 /* ---- then for good ---- */
