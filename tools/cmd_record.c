@@ -191,7 +191,7 @@ int cmd_record(int argc, char **argv)
     bool counter;
     int status;
 
-    argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
+    command_parse(&argp, argc, argv, ARGP_IN_ORDER, &arguments);
     status = check_output(arguments.output, &error);
     if (status)
         return command_failed(status, &error);
