@@ -24,10 +24,13 @@ VIRTUAL  := $(BUILD)/virtual
 
 # ---- packages (the README's table says what each is for) ----
 packages_build := gcc libc6-dev make pkg-config libnuma-dev libhwloc-dev liburcu-dev libzstd-dev \
-                  libjansson-dev libarchive-dev libxxhash-dev libbsd-dev
+                  libjansson-dev libarchive-dev libxxhash-dev libbsd-dev libtraceevent-dev \
+                  libtracefs-dev libtracecmd-dev
 packages_check := libcmocka-dev groff-base
+packages_numa  := qemu-system-x86 busybox-static
 packages_demo  := gnuplot-nox libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4
-modules        := numa hwloc liburcu libzstd jansson libarchive libxxhash libbsd
+modules        := numa hwloc liburcu libzstd jansson libarchive libxxhash libbsd libtraceevent libtracefs \
+                  libtracecmd
 
 # ---- flags ----
 flags_release  := -O2 -g
@@ -80,6 +83,16 @@ $(BUILD)/slablab: $(tool_objects) $(room_objects) $(VIRTUAL)/machine.o
 
 $(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(support_objects) $(filter-out $(main_object),$(tool_objects)) $(room_objects) $(VIRTUAL)/machine.o
 	$(call quiet,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(all_libs) $(cmocka_libs)
+
+# Tests that run in a guest with several nodes: tests/guest/README.md.
+guest_tests := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/guest/test_*.c))
+guest_parts := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/guest/guest.c tests/guest/machine.c))
+
+$(guest_tests): %: %.o $(guest_parts) $(support_objects) $(filter-out $(main_object),$(tool_objects)) $(room_objects) $(VIRTUAL)/machine.o
+	$(call quiet,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(all_libs) $(cmocka_libs)
+
+$(BUILD)/tests/guest/leave: $(BUILD)/tests/guest/leave.o
+	$(call quiet,LINK,$@)$(CC) $(all_ldflags) -o $@ $^
 
 # ---- the virtual machine: allocators, pages and replay once more ----
 # Designs and the page layer with the instrumentation of every access; the driver as it stands; all in one object
@@ -209,8 +222,7 @@ $(BUILD)/version.h: FORCE
 	   echo '#define SLABLAB_LIBDIR "$(libdir)/slablab"'; \
 	   echo '#define SLABLAB_DATADIR "$(datadir)/slablab"'; } > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
-$(BUILD)/sim/result.o $(BUILD)/sim/result_virtual.o $(BUILD)/tools/main.o $(BUILD)/traces/import/import.o $(BUILD)/traces/copy.o $(BUILD)/traces/gen/generate.o $(BUILD)/tools/cmd_plot.o \
-$(BUILD)/tools/cmd_measure_machine.o $(BUILD)/traces/malloc_record.o $(BUILD)/tools/malloc_run.o: | $(BUILD)/version.h
+$(patsubst %.c,$(BUILD)/%.o,$(shell grep -l '^#include "version.h"' $(room_sources) $(tool_sources))): | $(BUILD)/version.h
 
 # The virtual machine's machines, each a text that is compiled in: see sim/MACHINES.md.
 $(BUILD)/machines.inc: FORCE
@@ -262,6 +274,7 @@ check-all: deps-check
 	@$(MAKE) --no-print-directory check-aarch64
 	@$(MAKE) --no-print-directory check-faults
 	@$(MAKE) --no-print-directory CFG=debug mutants check-run
+	@$(MAKE) --no-print-directory check-numa
 	@SLABLAB_OTHER=build/debug/slablab $(MAKE) --no-print-directory CFG=release check-run explore-run
 	@$(MAKE) --no-print-directory CFG=debug CC=clang check-run
 	@$(MAKE) --no-print-directory CFG=asan check-run
@@ -290,6 +303,16 @@ check-faults:
 .PHONY: check-faults-run
 check-faults-run: all $(faults)
 	@tests/faults/run $(BUILD)
+
+# Placement on several nodes, in guests that have them: tests/guest/README.md.
+.PHONY: check-numa
+check-numa: deps-check
+	@tools/install-packages --if-missing $(packages_numa)
+	@$(MAKE) --no-print-directory CFG=debug check-numa-run
+
+.PHONY: check-numa-run
+check-numa-run: all $(guest_tests) $(BUILD)/tests/guest/leave $(addprefix $(BUILD)/tests/test_,topology page replay_nodes machine)
+	@tests/guest/run $(BUILD)
 
 # Every planted bug, for test_explore_mutants to find; without it there are those of a handful.
 .PHONY: mutants
@@ -359,6 +382,7 @@ help:
 	@echo 'make check      install what is missing, build, run the tests (under 5 minutes)'
 	@echo 'make check-all  the tests under sanitizers, valgrind, gcc and clang; schedules (about an hour)'
 	@echo 'make check-faults  every call that the program makes fails, one after another (about ten minutes)'
+	@echo 'make check-numa guests of 2, of 8 and of uneven nodes under emulation (about 6 minutes)'
 	@echo 'make coverage   the tests, and which lines of allocators/ they reach'
 	@echo 'make bench      speed, as ratios measured side by side (about 2 minutes)'
 	@echo 'make deps       install the packages that are missing (Debian, Ubuntu)'

@@ -32,6 +32,10 @@ enum cache_flags {
  * state. When they run differs by design: allocators/DESIGNS.md.
  *
  * `size` 0 is what an external design gets for untyped allocations: the size is each request's.
+ *
+ * buffer_made and buffer_gone are the debug layer's (debug.h) and NULL without it: a design that
+ * `tells_buffers` calls them for every buffer of a slab as it is made and before its pages go. They
+ * may be called with locks held. Of a free buffer such a design writes the first 16 bytes at most.
  */
 struct cache_params {
     const char *name;
@@ -40,6 +44,8 @@ struct cache_params {
     unsigned flags;
     int (*construct)(void *object, size_t size, void *context);
     void (*destruct)(void *object, size_t size, void *context);
+    void (*buffer_made)(void *buffer, void *context);
+    void (*buffer_gone)(void *buffer, void *context);
     void *context;
 };
 
@@ -69,6 +75,8 @@ struct allocator {
     bool constructs_only;   /* has constructors, but never calls a destructor */
     bool reclaims_itself;   /* an allocation that fails has reclaimed already */
     bool ignores_construct; /* what a constructor returns, as its original: it may not fail */
+    bool tells_buffers;     /* see cache_params: it gets a tunable `debug`, the debug layer */
+    const char *debug_key;  /* the tunable that is its debug mode; `debug` where the layer is */
     const struct tunable *tunables; /* ends with a NULL key */
     size_t options_size;
     unsigned general_min_shift, general_max_shift; /* general caches 2^min .. 2^max; 0, 0: 3, 17 */
@@ -146,6 +154,8 @@ struct allocator_instance;
 int allocator_create(const char *name, struct allocator_instance **instance, struct error *error);
 void allocator_destroy(struct allocator_instance *instance); /* stops it if it runs */
 
+/* The design as it is here: with the front end's tunables, and with the debug layer once started.
+ */
 const struct allocator *allocator_design(const struct allocator_instance *instance);
 const char *allocator_name(const struct allocator_instance *instance); /* as given to create */
 

@@ -216,6 +216,7 @@ static const struct allocator bufctl = {
     .summary = "the classic slab layer: bufctls and an address hash under one lock a cache",
     .source = "Bonwick, USENIX Summer 1994; Akaros kern/src/slab.c",
     .layers = "slabs -> pages",
+    .tells_buffers = true,
     .tunables = bufctl_tunables,
     .options_size = sizeof(struct bufctl_options),
     .start = bufctl_start,

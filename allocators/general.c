@@ -10,9 +10,12 @@
  */
 #include "allocators/instance.h"
 
+#include "allocators/invariant.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define GENERAL_MIN_SHIFT 3
 #define GENERAL_MAX_SHIFT 17
@@ -26,6 +29,7 @@
  */
 struct cache {
     struct cache *next;
+    const char *design; /* for messages */
     size_t pages;
     unsigned order;
 };
@@ -68,6 +72,37 @@ static void pages_free(struct cache *cache, void *range)
     range_free(range, cache->pages);
 }
 
+/* In a design's debug mode: does an allocation of that size begin there? */
+static void check_free(const struct cache *cache, const void *pages)
+{
+    if (page_in_arena(pages) && ((uintptr_t)pages & PAGE_MASK) == 0 &&
+        page_of(pages)->owner == cache)
+        return;
+    invariant_broken(cache->design, "whole pages",
+                     "bad free of %p: no allocation of %zu pages begins there", pages,
+                     cache->pages);
+}
+
+static void buddy_free_checked(struct cache *cache, void *block)
+{
+    check_free(cache, block);
+    buddy_free(cache, block);
+}
+
+static void pages_free_checked(struct cache *cache, void *range)
+{
+    check_free(cache, range);
+    pages_free(cache, range);
+}
+
+static bool in_debug_mode(const struct allocator_instance *instance)
+{
+    const char *key = instance->design->debug_key;
+    char value[8];
+
+    return key && strcmp(allocator_get(instance, key, value, sizeof value), "on") == 0;
+}
+
 static struct cache *whole_pages_of(struct allocator_instance *instance, size_t pages)
 {
     struct cache *found = instance->general.whole_pages;
@@ -81,6 +116,7 @@ static struct cache *whole_pages_of(struct allocator_instance *instance, size_t 
         return NULL;
     *found = (struct cache){
         .next = instance->general.whole_pages,
+        .design = instance->design->name,
         .pages = pages,
         .order = (unsigned)__builtin_ctzll(pages),
     };
@@ -94,12 +130,14 @@ static int bind_whole_pages(struct allocator_instance *instance, size_t size,
     size_t pages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
     bool buddy = (pages & (pages - 1)) == 0 && pages <= (size_t)1 << PAGE_MAX_ORDER;
     struct cache *cache = whole_pages_of(instance, pages);
+    bool debug = in_debug_mode(instance);
 
     if (!cache)
         return error_set(error, ENOMEM, "no memory to note allocations of %zu pages", pages);
     *binding = (struct binding_of_cache){
         .alloc = buddy ? buddy_alloc : pages_alloc,
-        .free = buddy ? buddy_free : pages_free,
+        .free = buddy ? (debug ? buddy_free_checked : buddy_free)
+                      : (debug ? pages_free_checked : pages_free),
         .cache = cache,
     };
     return 0;

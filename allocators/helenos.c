@@ -316,6 +316,7 @@ static const struct allocator helenos = {
     .summary = "small magazines over slabs that go back when empty; light and brutal reclaim",
     .source = "HelenOS slab.c, 2006; after Bonwick & Adams, USENIX 2001",
     .layers = "per-CPU magazines -> depot -> slabs -> pages",
+    .tells_buffers = true,
     .tunables = helenos_tunables,
     .options_size = sizeof(struct helenos_options),
     .general_min_shift = 3,

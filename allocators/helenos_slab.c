@@ -122,6 +122,14 @@ static struct slab *record_alloc(struct cache *cache, char *pages)
     return helenos_alloc(cache->instance->slab_records, NULL);
 }
 
+/* Calls fn, the debug layer's if there is one, for each buffer of the slab. */
+static void each_buffer(const struct cache *cache, const struct slab *slab,
+                        void (*fn)(void *buffer, void *context))
+{
+    for (size_t i = 0; fn && i < cache->objects; i++)
+        fn(slab->start + i * cache->object_bytes, cache->params.context);
+}
+
 /* On no list, all its objects free in order of address. Called without the lock. */
 static struct slab *slab_create(struct cache *cache)
 {
@@ -146,6 +154,7 @@ static struct slab *slab_create(struct cache *cache)
     slab->next = 0;
     for (size_t i = 0; i < cache->objects; i++)
         *index_of_next(cache, pages + i * cache->object_bytes) = (int32_t)(i + 1);
+    each_buffer(cache, slab, cache->params.buffer_made);
     atomic_fetch_add_explicit(&cache->slabs, 1, memory_order_relaxed);
     return slab;
 }
@@ -153,6 +162,7 @@ static struct slab *slab_create(struct cache *cache)
 /* Unlinked and wholly free, with the lock held. A record that is inside goes with its pages. */
 static void slab_destroy(struct cache *cache, struct slab *slab)
 {
+    each_buffer(cache, slab, cache->params.buffer_gone);
     page_free(slab->start, cache->order);
     if (!cache->record_inside)
         helenos_free(cache->instance->slab_records, slab);

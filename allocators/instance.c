@@ -6,6 +6,7 @@
  */
 #include "allocators/instance.h"
 
+#include "allocators/debug.h"
 #include "sim/tunable.h"
 
 #include <errno.h>
@@ -32,6 +33,51 @@ static const struct allocator *design_find(const char *name, size_t length, stru
     return NULL;
 }
 
+static size_t front_options_offset(const struct allocator *design)
+{
+    size_t unit = _Alignof(struct front_options);
+
+    return (design->options_size + unit - 1) / unit * unit;
+}
+
+static const struct front_options *front_options(const struct allocator_instance *instance)
+{
+    return (const void *)((const char *)instance->options +
+                          front_options_offset(instance->registered));
+}
+
+/* The design as it is here, now; see instance.h. */
+static void design_adapt(struct allocator_instance *instance)
+{
+    instance->adapted = *instance->registered;
+    if (instance->tunables) {
+        instance->adapted.tunables = instance->tunables;
+        instance->adapted.debug_key = DEBUG_KEY;
+    }
+    if (instance->options && front_options(instance)->debug)
+        debug_layer(&instance->adapted);
+}
+
+static int tunables_make(struct allocator_instance *instance)
+{
+    const struct allocator *design = instance->registered;
+    size_t count = 0;
+
+    if (!design->tells_buffers)
+        return 0;
+    while (design->tunables && design->tunables[count].key)
+        count++;
+    instance->tunables = calloc(count + 2, sizeof *instance->tunables);
+    if (!instance->tunables)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        instance->tunables[i] = design->tunables[i];
+    instance->tunables[count] = (struct tunable)TUNABLE_SWITCH(DEBUG_KEY, struct front_options,
+                                                               debug, false, DEBUG_SUMMARY);
+    instance->tunables[count].offset += front_options_offset(design);
+    return 0;
+}
+
 /* The part of a name behind the colon, as the design's first tunable. */
 static int set_suffix(struct allocator_instance *instance, const char *suffix, struct error *error)
 {
@@ -56,13 +102,16 @@ int allocator_create(const char *name, struct allocator_instance **instance, str
     made = calloc(1, sizeof *made);
     if (!made)
         return error_set(error, ENOMEM, "no memory for allocator %s", name);
-    made->design = design;
+    made->registered = design;
+    made->design = &made->adapted;
+    code = tunables_make(made);
+    design_adapt(made);
     made->name = strdup(name);
-    made->options = calloc(1, design->options_size ? design->options_size : 1);
-    if (!made->name || !made->options) {
+    made->options = calloc(1, front_options_offset(design) + sizeof(struct front_options));
+    if (code || !made->name || !made->options) {
         code = error_set(error, ENOMEM, "no memory for the options of allocator %s", name);
     } else {
-        tunable_set_initial(design->tunables, made->options);
+        tunable_set_initial(made->design->tunables, made->options);
         if (colon)
             code = set_suffix(made, colon + 1, error);
     }
@@ -83,6 +132,7 @@ void allocator_destroy(struct allocator_instance *instance)
     if (instance->options)
         tunable_release(instance->design->tunables, instance->options);
     free(instance->options);
+    free(instance->tunables);
     free(instance->name);
     free(instance);
 }
@@ -136,14 +186,18 @@ static struct cache_entry *list_youngest(struct allocator_instance *instance)
 
 int allocator_start(struct allocator_instance *instance, struct error *error)
 {
-    const struct allocator *design = instance->design;
-    int code;
+    const struct allocator *design = instance->registered;
+    int code = 0;
 
     if (instance->started)
         return error_set(error, EBUSY, "allocator %s runs already", instance->name);
-    code = design->start ? design->start(instance->options, &instance->running, error) : 0;
+    if (front_options(instance)->debug)
+        code = debug_start(design, instance->options, &instance->running, error);
+    else if (design->start)
+        code = design->start(instance->options, &instance->running, error);
     if (code)
         return error_prefix(error, code, "allocator %s", instance->name);
+    design_adapt(instance);
     lock_init(&instance->lock, LOCK_CLASS_CACHES, LOCK_RANK_CACHES, NULL);
     atomic_store_explicit(&instance->caches, NULL, memory_order_relaxed);
     instance->started = true;

@@ -16,6 +16,11 @@ struct general {
     struct cache *whole_pages;                  /* list of all sizes bound; see general.c */
 };
 
+/* What the front end itself can be asked for. */
+struct front_options {
+    uint64_t debug; /* the debug layer */
+};
+
 /* A cache in the list; outlives it by a grace period. */
 struct cache_entry {
     /* Release stores publish what it points at; partner: allocator_each_cache's acquire loads. */
@@ -27,9 +32,14 @@ struct cache_entry {
 };
 
 struct allocator_instance {
-    const struct allocator *design;
+    const struct allocator *registered; /* the design as its file has it */
+    /* As it is here: a copy, with tunables of the front end, and while it runs under the debug
+     * layer with that layer's functions. */
+    struct allocator adapted;
+    const struct allocator *design; /* &adapted */
+    struct tunable *tunables;       /* the design's and, if it takes the debug layer, `debug` */
     char *name;
-    void *options;
+    void *options;       /* the design's, then struct front_options */
     bool resizing_asked; /* the tunable `resize` was set by hand: a magazine size leaves it alone */
     void *running;       /* the design's own instance while it runs */
     bool started;

@@ -454,6 +454,7 @@ static const struct allocator magazine = {
     .summary = "per-CPU magazines over a depot, growing under contention, over the slab layer",
     .source = "Bonwick & Adams, USENIX 2001; Akaros kern/src/slab.c",
     .layers = "per-CPU magazines -> depot -> slabs -> pages",
+    .tells_buffers = true,
     .tunables = magazine_tunables,
     .options_size = sizeof(struct magazine_options),
     .set_magazine_size = magazine_set_size,

@@ -186,12 +186,23 @@ no_import:
     return NULL;
 }
 
+/* Calls fn, the debug layer's if there is one, for each buffer of the slab. */
+static void each_buffer(const struct slab_cache *cache, const struct slab *slab,
+                        void (*fn)(void *buffer, void *context))
+{
+    char *buffer = (char *)slab->base + slab->color;
+
+    for (uint32_t i = 0; fn && i < cache->objects_per_slab; i++, buffer += cache->object_bytes)
+        fn(buffer, cache->params.context);
+}
+
 static struct slab *slab_create(struct slab_cache *cache)
 {
     struct slab *slab = cache->large ? large_slab_create(cache) : small_slab_create(cache);
 
     if (!slab)
         return NULL;
+    each_buffer(cache, slab, cache->params.buffer_made);
     slab->busy = 0;
     cds_list_add(&slab->link, &cache->empty);
     cache->grows++;
@@ -203,6 +214,7 @@ static void slab_destroy(struct slab_cache *cache, struct slab *slab)
     void *base = slab->base; /* the record goes first, and in the small layout with the page */
 
     cds_list_del(&slab->link);
+    each_buffer(cache, slab, cache->params.buffer_gone);
     if (cache->large)
         large_records_free(cache, slab);
     export(cache, base);

@@ -560,6 +560,7 @@ static const struct allocator slabifier = {
     .summary = "per-page freelists: one active slab a CPU, one partial list, no object queues",
     .source = "Lameter, the slabifier patch, linux-mm, October 2006",
     .layers = "per-CPU active slabs -> partial list -> pages",
+    .debug_key = "debug",
     .tunables = slabifier_tunables,
     .options_size = sizeof(struct slabifier_options),
     .start = slabifier_start,

@@ -149,7 +149,8 @@ static int layers_init(struct spl_instance *instance, struct cache *cache, struc
 
     if (code)
         return code;
-    if (cache->params.size <= options->slab_limit) {
+    /* The slabifier tells of no buffers, so under the debug layer nothing passes through to it. */
+    if (cache->params.size <= options->slab_limit && !cache->params.buffer_made) {
         code = through_create(instance, cache, error);
         if (code)
             spl_slabs_cleanup(cache);
@@ -402,6 +403,7 @@ static const struct allocator spl = {
     .source = "OpenZFS module/os/linux/spl/spl-kmem-cache.c",
     .layers = "per-CPU array -> slabs -> virtual ranges",
     .ignores_construct = true,
+    .tells_buffers = true,
     .tunables = spl_tunables,
     .options_size = sizeof(struct spl_options),
     .set_magazine_size = spl_set_magazine_size,

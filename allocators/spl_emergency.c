@@ -44,11 +44,17 @@ static struct spl_emergency *emergency_create(struct cache *cache)
         boot_free(emergency, sizeof *emergency);
         return NULL;
     }
+    if (cache->params.buffer_made)
+        cache->params.buffer_made(emergency->object, cache->params.context);
     return emergency;
 }
 
 static void emergency_destroy(struct spl_emergency *emergency)
 {
+    const struct cache_params *params = &emergency->cache->params;
+
+    if (params->buffer_gone)
+        params->buffer_gone(emergency->object, params->context);
     page_free(emergency->object, block_order(emergency->cache));
     boot_free(emergency, sizeof *emergency);
 }

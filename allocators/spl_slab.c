@@ -65,6 +65,16 @@ static struct spl_header *header_of(const struct cache *cache, const void *objec
     return (struct spl_header *)((uintptr_t)object + cache->header_offset);
 }
 
+/* Calls fn, the debug layer's if there is one, for each buffer of the slab. */
+static void each_buffer(const struct cache *cache, const struct spl_slab *slab,
+                        void (*fn)(void *buffer, void *context))
+{
+    char *buffer = (char *)slab + cache->first_offset;
+
+    for (uint32_t i = 0; fn && i < slab->objects; i++, buffer += cache->slot_bytes)
+        fn(buffer, cache->params.context);
+}
+
 /* Objects are free in order of address, so that they are handed out ascending. */
 static struct spl_slab *slab_create(struct cache *cache)
 {
@@ -86,6 +96,7 @@ static struct spl_slab *slab_create(struct cache *cache)
         cds_list_add_tail(&header->link, &slab->free);
         object += cache->slot_bytes;
     }
+    each_buffer(cache, slab, cache->params.buffer_made);
     return slab;
 }
 
@@ -93,8 +104,10 @@ static void slabs_destroy(struct cache *cache, struct cds_list_head *slabs)
 {
     struct spl_slab *slab, *next;
 
-    cds_list_for_each_entry_safe(slab, next, slabs, link)
+    cds_list_for_each_entry_safe(slab, next, slabs, link) {
+        each_buffer(cache, slab, cache->params.buffer_gone);
         range_free(slab, cache->slab_pages);
+    }
 }
 
 /* ---- objects: under the lock ---- */

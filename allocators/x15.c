@@ -289,6 +289,7 @@ static const struct allocator x15 = {
     .source = "X15 kern/kmem.c",
     .layers = "CPU pools -> slabs -> pages",
     .constructs_only = true,
+    .debug_key = "verify",
     .tunables = x15_tunables,
     .options_size = sizeof(struct x15_options),
     .general_min_shift = 5,

@@ -73,8 +73,12 @@ void page_account_undo(size_t bytes)
 {
     struct page_account *account = &page_layer->account;
 
-    atomic_fetch_add_explicit(&account->arena_failures, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&account->held_bytes, bytes, memory_order_relaxed);
+}
+
+void page_account_fail(void)
+{
+    atomic_fetch_add_explicit(&page_layer->account.arena_failures, 1, memory_order_relaxed);
 }
 
 /*
@@ -200,7 +204,7 @@ static void block_mark(struct page *first, unsigned order, enum page_state state
     first->extent = state == PAGE_HELD ? (uint32_t)pages : 0;
 }
 
-void *page_alloc(unsigned order, int node)
+void *page_try(unsigned order, int node, bool *exhausted)
 {
     size_t bytes = PAGE_SIZE << order;
     struct page *page;
@@ -209,17 +213,29 @@ void *page_alloc(unsigned order, int node)
     PAGE_ASSERT(order <= PAGE_MAX_ORDER, NULL, "a block was asked for of an order that is not");
     PAGE_ASSERT(node >= PAGE_ANY_NODE && node < (int)page_layer->nr_nodes, NULL,
                 "a block was asked for on a node that is not");
+    *exhausted = false;
     if (!page_account_begin(bytes, &held))
         return NULL;
     page = take(order, node);
     if (!page) {
         page_account_undo(bytes);
+        *exhausted = true;
         return NULL;
     }
     page_account_keep(held);
     block_mark(page, order, PAGE_HELD);
     machine_pages_are_held(page_address(page), bytes, true);
     return page_address(page);
+}
+
+void *page_alloc(unsigned order, int node)
+{
+    bool exhausted;
+    void *address = page_try(order, node, &exhausted);
+
+    if (exhausted)
+        page_account_fail();
+    return address;
 }
 
 void page_free(void *address, unsigned order)

@@ -122,7 +122,10 @@ struct page_config {
     const unsigned *distance; /* [nr_nodes * nr_nodes] from row to column; NULL: all alike */
     size_t node_bytes; /* addresses for each node's blocks, and again for its ranges; rounded up to
                         * 4 MiB blocks; 0: the node's share of 64 GiB */
-    /* Touched before page_init returns, shared out over the nodes, rounded up to 4 MiB blocks. */
+    /*
+     * Touched before page_init returns, shared out over the nodes, rounded up to 4 MiB blocks; of
+     * each no more than a quarter of what is free on a node that memory is bound to.
+     */
     size_t populate_bytes;       /* for blocks (page_alloc, boot_alloc) */
     size_t populate_range_bytes; /* for ranges */
     size_t limit_bytes;          /* pages held at once, 0: no limit */
@@ -154,7 +157,8 @@ void page_exit(void);
 
 struct page_statistics {
     size_t held_bytes;     /* handed out now, boot memory included */
-    size_t peak_bytes;     /* most ever held at once; exact unless arena_failures */
+    size_t peak_bytes;     /* most ever held at once; exact unless arena_failures (or boot memory
+                            * had to go on to another node: then up to a page a CPU too many) */
     size_t listed_bytes;   /* resting on per-CPU lists (not held) */
     size_t boot_bytes;     /* of held: pages of boot memory */
     size_t late_bytes;     /* populated after page_init, so perhaps inside the clock */

@@ -34,9 +34,9 @@ static void boot_put(struct boot_pool *pool, void *piece, size_t rounded)
 }
 
 /* A new page to cut from. What is left of the last one is too small for now, not for ever. */
-static bool boot_grow(struct boot_pool *pool, int node)
+static bool boot_grow(struct boot_pool *pool, int node, bool *exhausted)
 {
-    void *address = page_alloc(0, node);
+    void *address = page_try(0, node, exhausted);
 
     if (!address)
         return false;
@@ -49,7 +49,7 @@ static bool boot_grow(struct boot_pool *pool, int node)
     return true;
 }
 
-static void *boot_take(unsigned node, size_t rounded)
+static void *boot_take(unsigned node, size_t rounded, bool *exhausted)
 {
     struct boot_pool *pool = &page_layer->boot_pools[node];
     void **head = boot_class(pool, rounded);
@@ -58,7 +58,7 @@ static void *boot_take(unsigned node, size_t rounded)
     if (piece) {
         *head = *(void **)piece;
     } else {
-        if (pool->end - pool->fresh < rounded && !boot_grow(pool, (int)node))
+        if (pool->end - pool->fresh < rounded && !boot_grow(pool, (int)node, exhausted))
             return NULL;
         piece = (void *)pool->fresh;
         pool->fresh += rounded;
@@ -84,14 +84,17 @@ static void *boot_alloc_small(size_t rounded, int node)
 {
     struct page_layer *layer = page_layer;
     unsigned home = layer->cpus[cpu_id()].node;
+    bool exhausted = false;
     void *piece = NULL;
 
     lock_acquire(&layer->boot_lock);
     if (node != PAGE_ANY_NODE)
-        piece = boot_take((unsigned)node, rounded);
+        piece = boot_take((unsigned)node, rounded, &exhausted);
     for (unsigned i = 0; node == PAGE_ANY_NODE && !piece && i < layer->nr_nodes; i++)
-        piece = boot_take(layer->nearest[home][i], rounded);
+        piece = boot_take(layer->nearest[home][i], rounded, &exhausted);
     lock_release(&layer->boot_lock);
+    if (!piece && exhausted)
+        page_account_fail();
     return piece;
 }
 

@@ -43,6 +43,10 @@ int page_arena_bind(uintptr_t address, size_t bytes, int os_node);
 /* Puts zeroed memory behind addresses that have none yet. -errno of the system. */
 int page_arena_populate(uintptr_t address, size_t bytes);
 
+/* How much more memory can be bound to a node and be found there; SIZE_MAX where nothing is bound.
+ */
+size_t page_arena_room(int os_node);
+
 /* The system's number of the node on which a populated page lies, or -errno. */
 int page_arena_node_at(uintptr_t address);
 /* The same of `count` pages by one system call; where it fails as a whole, -errno. */
@@ -76,6 +80,7 @@ struct page_zone {
     struct page *populated;   /* pages from here on have no memory yet */
     size_t out_pages;         /* held or listed */
     size_t late_bytes;
+    bool full; /* the node had no more memory: not asked again, since each time takes long */
     struct cds_list_head free[PAGE_MAX_ORDER + 1]; /* last freed first */
     size_t free_blocks[PAGE_MAX_ORDER + 1];
 };
@@ -145,6 +150,13 @@ extern struct page_layer *page_layer;
 bool page_account_begin(size_t bytes, size_t *held);
 void page_account_keep(size_t held);
 void page_account_undo(size_t bytes);
+
+/* Counts a request that was refused as a node's addresses or memory ran out. */
+void page_account_fail(void);
+
+/* page_alloc for who has other nodes to try: *exhausted instead of a request that counts as
+ * refused. */
+void *page_try(unsigned order, int node, bool *exhausted);
 
 /* Counts bytes as no longer held, before they go back. */
 void page_account_end(size_t bytes);

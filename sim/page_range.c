@@ -142,6 +142,7 @@ void *range_alloc(size_t pages, int node)
     lock_release(&layer->vmem_lock);
     if (!first) {
         page_account_undo(bytes);
+        page_account_fail();
         return NULL;
     }
     page_account_keep(held);

@@ -108,6 +108,8 @@ static int populate(struct page *first, size_t pages, unsigned node)
 {
     int rc = 0;
 
+    if (page_arena_room(page_layer->os_node[node]) < (pages << PAGE_SHIFT) + pages * sizeof *first)
+        return -ENOMEM;
     if (!page_layer->lazy)
         rc = page_arena_populate((uintptr_t)page_address(first), pages << PAGE_SHIFT);
     if (!rc)
@@ -122,11 +124,24 @@ bool page_populate(struct page *first, size_t pages, unsigned node)
     return populate(first, pages, node) == 0;
 }
 
-/* As much of `bytes` as the part has room for. */
+/*
+ * A node's share of `bytes`. Nodes are not all of one size, so a share that is too large for one is
+ * cut: blocks and ranges each take no more than a quarter of what it has free. The rest of its
+ * memory comes late, or its CPUs go on to the next node.
+ */
+static size_t populate_share(const struct page_config *config, unsigned node, size_t bytes)
+{
+    size_t share = block_round(bytes / config->nr_nodes);
+    size_t most = page_arena_room(page_layer->os_node[node]) / 4 & ~(PAGE_BLOCK_BYTES - 1);
+
+    return share < most ? share : most;
+}
+
+/* As much of `bytes`, whole blocks, as the part has room for. */
 static int populate_part(struct page *first, struct page *end, struct page **populated,
                          size_t bytes, unsigned node, struct error *error)
 {
-    size_t pages = block_round(bytes) >> PAGE_SHIFT;
+    size_t pages = bytes >> PAGE_SHIFT;
     int rc;
 
     if (pages > (size_t)(end - first))
@@ -145,13 +160,13 @@ static int populate_part(struct page *first, struct page *end, struct page **pop
 static int populate_nodes(struct page_layer *layer, const struct page_config *config,
                           struct error *error)
 {
-    size_t block_bytes = config->populate_bytes / config->nr_nodes;
-    size_t range_bytes = config->populate_range_bytes / config->nr_nodes;
     int rc = 0;
 
     for (unsigned node = 0; !rc && node < config->nr_nodes; node++) {
         struct page_zone *zone = &layer->zones[node];
         struct page_ranges *ranges = &layer->ranges[node];
+        size_t block_bytes = populate_share(config, node, config->populate_bytes);
+        size_t range_bytes = populate_share(config, node, config->populate_range_bytes);
 
         rc = populate_part(zone->first, zone->end, &zone->populated, block_bytes, node, error);
         if (!rc)

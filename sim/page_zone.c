@@ -31,8 +31,12 @@ static struct page *fresh_block_take(struct page_zone *zone)
     if (page == zone->end)
         return NULL;
     if (page == zone->populated) {
-        if (!page_populate(page, PAGE_BLOCK_PAGES, (unsigned)(zone - page_layer->zones)))
+        if (zone->full)
             return NULL;
+        if (!page_populate(page, PAGE_BLOCK_PAGES, (unsigned)(zone - page_layer->zones))) {
+            zone->full = true;
+            return NULL;
+        }
         zone->populated += PAGE_BLOCK_PAGES;
         zone->late_bytes += PAGE_BLOCK_BYTES;
     }

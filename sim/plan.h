@@ -134,9 +134,9 @@ struct plan_cache {
     char *name;
     uint64_t object_size;
     uint32_t align;
-    uint32_t flags;
-    bool used;    /* some event of the plan is on it */
-    bool created; /* by an event of the trace, so not before the clock */
+    uint32_t flags; /* enum trace_cache_flags */
+    bool used;      /* some event of the plan is on it */
+    bool created;   /* by an event of the trace, so not before the clock */
 };
 
 struct plan {

@@ -6,8 +6,10 @@ int replay_cache_create(struct replay *replay, uint32_t index, struct error *err
 {
     const struct plan *plan = replay->plan;
     const struct plan_cache *described = &plan->caches[index];
-    struct cache_params params = {
-        .name = described->name, .size = described->object_size, .align = described->align};
+    struct cache_params params = {.name = described->name,
+                                  .size = described->object_size,
+                                  .align = described->align,
+                                  .flags = described->flags & TRACE_CACHE_RCU ? CACHE_RCU : 0};
     int code;
 
     if (params.align < 8)

@@ -211,7 +211,8 @@ static json_t *invalid_reasons(const struct run_config *config, const struct run
                                                     replay->ledger_error));
     if (replay->pages.arena_failures)
         json_array_append_new(reasons,
-                              json_string("the arena's addresses ran out: allocations failed"));
+                              json_string("requests for pages were refused: the arena's addresses "
+                                          "or a node's memory ran out"));
     return reasons;
 }
 

@@ -67,11 +67,15 @@ char *cli_ask(const char *command, int *status)
 void cli_run(const char *arguments)
 {
     char command[4096], expanded[2048], path[128];
+    int ended;
 
     expand(arguments, expanded);
     snprintf(command, sizeof command, "%s %s >%s/.out 2>%s/.err </dev/null", cli_program, expanded,
              cli_folder, cli_folder);
-    cli_last.status = WEXITSTATUS(system(command));
+    /* A shell may become the program: then a signal that ends this ends that, which is no status 0.
+     */
+    ended = system(command);
+    cli_last.status = WIFSIGNALED(ended) ? 128 + WTERMSIG(ended) : WEXITSTATUS(ended);
     free(cli_last.output);
     free(cli_last.messages);
     snprintf(path, sizeof path, "%s/.out", cli_folder);
@@ -82,16 +86,10 @@ void cli_run(const char *arguments)
 
 void cli_shell(const char *text)
 {
-    char command[4096] = "set -e; ";
+    char expanded[2048], command[2100];
 
-    for (const char *c = text; *c; c++) {
-        size_t used = strlen(command);
-
-        if (*c == '@')
-            strcat(command, cli_folder);
-        else
-            command[used] = *c, command[used + 1] = '\0';
-    }
+    expand(text, expanded);
+    snprintf(command, sizeof command, "set -e; %s", expanded);
     if (system(command) != 0)
         fail_msg("failed: %s", command);
 }

@@ -29,12 +29,16 @@ static void set_option(const char *option)
 void scene_open(unsigned nr_cpus, size_t limit_bytes, const char *name, ...)
 {
     struct error error;
-    const char *option;
+    const char *option = strchr(name, ' ');
+    char design[64];
     va_list options;
 
     fixture_start(nr_cpus, limit_bytes);
-    if (allocator_create(name, &scene, &error) != 0)
+    snprintf(design, sizeof design, "%.*s", (int)strcspn(name, " "), name);
+    if (allocator_create(design, &scene, &error) != 0)
         fail_msg("%s", error.text);
+    if (option)
+        set_option(option + 1);
     va_start(options, name);
     while ((option = va_arg(options, const char *)))
         set_option(option);

@@ -9,7 +9,10 @@
 /* One at a time; tests read it. */
 extern struct allocator_instance *scene;
 
-/* Starts a machine and design `name` with options "key=value", ended by NULL. */
+/*
+ * Starts a machine and design `name` with options "key=value", ended by NULL; the name may have one
+ * behind a blank, "magazine debug=on".
+ */
 void scene_open(unsigned nr_cpus, size_t limit_bytes, const char *name, ...)
     __attribute__((sentinel));
 /* Stops all of it and asserts that no page is left. */

@@ -20,9 +20,9 @@
 static void help_and_version_are_there(void **state)
 {
     static const char *const commands[] = {
-        "list",   "import", "info",    "check",  "replay",    "sim",
-        "sweep",  "plot",   "compare", "report", "gen",       "measure-machine",
-        "record", "dump",   "cut",     "merge",  "anonymise", "explore"};
+        "list",      "import",  "info", "check",           "replay", "sim",  "sweep", "plot",
+        "compare",   "report",  "gen",  "measure-machine", "record", "dump", "cut",   "merge",
+        "anonymise", "explore", "abuse"};
 
     (void)state;
     cli_run("--help");
@@ -457,29 +457,12 @@ static void a_killed_sweep_loses_at_most_the_run_in_flight(void **state)
     assert_int_equal(lines_of("killed/runs.jsonl"), 12);
 }
 
-/* Runs a shell command in the sources' cli_folder, @ as in cli_run(). */
-static void shell(const char *text)
-{
-    char command[2048] = "";
-
-    for (const char *c = text; *c; c++) {
-        size_t used = strlen(command);
-
-        if (*c == '@')
-            strcat(command, cli_folder);
-        else
-            command[used] = *c, command[used + 1] = '\0';
-    }
-    if (system(command) != 0)
-        fail_msg("failed: %s", command);
-}
-
 #define SMALL " -a null -t 1 --loops 1 --cold --events 1000 -n 1 "
 
 static void a_sweep_is_not_resumed_as_another(void **state)
 {
     (void)state;
-    shell("cp " HACKBENCH " @/trace.slt");
+    cli_shell("cp " HACKBENCH " @/trace.slt");
     cli_run("sweep @/trace.slt --touch first" SMALL "-o @/mine");
     assert_status(0);
     /* The same, in another order. */
@@ -499,10 +482,10 @@ static void a_sweep_is_not_resumed_as_another(void **state)
     assert_refused(HACKBENCH);
     cli_run("sweep " HACKBENCH " --touch first" SMALL "-o @/mine --resume");
     assert_refused(HACKBENCH);
-    shell("cp traces/samples/find.slt @/trace.slt");
+    cli_shell("cp traces/samples/find.slt @/trace.slt");
     cli_run("sweep @/trace.slt --touch first" SMALL "-o @/mine --resume");
     assert_refused("digest");
-    shell("cp " HACKBENCH " @/trace.slt; rm @/mine/sweep.json");
+    cli_shell("cp " HACKBENCH " @/trace.slt; rm @/mine/sweep.json");
     cli_run("sweep @/trace.slt --touch first" SMALL "-o @/mine --resume");
     assert_refused("sweep.json");
     assert_int_equal(lines_of("mine/runs.jsonl"), 1);
@@ -544,7 +527,7 @@ static void what_no_run_could_do_stops_a_sweep_before_it_begins(void **state)
     char path[128];
 
     (void)state;
-    shell("head -c 100000 " HACKBENCH " > @/half.slt");
+    cli_shell("head -c 100000 " HACKBENCH " > @/half.slt");
     cli_run("sweep @/half.slt" SMALL "-o @/never");
     assert_refused("half.slt");
     cli_run("sweep " HACKBENCH " --order trace --replicas 2" SMALL "-o @/never");
@@ -563,22 +546,22 @@ static void what_no_run_could_do_stops_a_sweep_before_it_begins(void **state)
 static void odd_names_of_traces_make_plain_names_of_pictures(void **state)
 {
     (void)state;
-    shell("cp " HACKBENCH " '@/od`d, \"n\\ame'\\''.slt'");
+    cli_shell("cp " HACKBENCH " '@/od`d, \"n\\ame'\\''.slt'");
     cli_run("sweep '@/od`d, \"n\\ame'\\''.slt' -a null,malloc:libc -t 1,2 --loops 1 --cold "
             "--events 1000 -n 1 -o @/odd");
     assert_status(0);
     cli_run("plot @/odd");
     assert_status(0);
     assert_non_null(strstr(cli_last.output, "/od-d---n-ame--throughput-over-threads.svg"));
-    shell("test -s @/odd/plots/od-d---n-ame--throughput-over-threads.svg");
-    shell("! cat @/odd/plots/*.gp | grep '_text = ' | grep '[\"`\\\\]'");
+    cli_shell("test -s @/odd/plots/od-d---n-ame--throughput-over-threads.svg");
+    cli_shell("! cat @/odd/plots/*.gp | grep '_text = ' | grep '[\"`\\\\]'");
 }
 
 static void traces_of_one_name_have_pictures_of_their_own(void **state)
 {
     (void)state;
-    shell("mkdir @/one @/two && cp " HACKBENCH " @/one/same.slt && "
-          "cp traces/samples/find.slt @/two/same.slt");
+    cli_shell("mkdir @/one @/two && cp " HACKBENCH " @/one/same.slt && "
+              "cp traces/samples/find.slt @/two/same.slt");
     cli_run(
         "sweep @/one/same.slt @/two/same.slt -a null -t 1,2 --loops 1 --cold --events 1000 -n 1 "
         "-o @/twins");
@@ -599,7 +582,7 @@ static void an_installation_may_be_moved(void **state)
     cli_run("sweep " HACKBENCH " -a null -t 1,2 --loops 1 --cold --events 1000 -n 1 -o @/few");
     assert_status(0);
     snprintf(moved, sizeof moved, "%s/root/bin/slablab", cli_folder);
-    shell("mkdir -p @/root/bin @/root/share/slablab");
+    cli_shell("mkdir -p @/root/bin @/root/share/slablab");
     snprintf(command, sizeof command, "cp %s %s", cli_program, moved);
     assert_int_equal(system(command), 0);
     cli_program = moved;
@@ -608,11 +591,11 @@ static void an_installation_may_be_moved(void **state)
         assert_status(1);
         assert_non_null(strstr(cli_last.messages, "gnuplot scripts are neither"));
     }
-    shell("cp -r tools/plots @/root/share/slablab/plots && "
-          "echo '# moved' >>@/root/share/slablab/plots/style.gp");
+    cli_shell("cp -r tools/plots @/root/share/slablab/plots && "
+              "echo '# moved' >>@/root/share/slablab/plots/style.gp");
     cli_run("plot @/few");
     assert_status(0);
-    shell("grep -q '# moved' @/few/plots/style.gp");
+    cli_shell("grep -q '# moved' @/few/plots/style.gp");
     cli_program = before;
 }
 
@@ -676,7 +659,7 @@ static void a_recording_is_not_written_over(void **state)
     assert_string_equal(kept, perf_data);
     free(kept);
     cli_run("import @/perf.data -o @/perf.slt");
-    assert_refused("perf script");
+    assert_refused("a head of");
     cli_run("import " HACKBENCH " -o @/again.slt");
     assert_refused("trace already");
     unlink(path);

@@ -106,6 +106,10 @@ static void slow_change(struct slow *slow, struct slow_line *line, unsigned cpu,
     } else if (line->state == LINE_INVALID) {
         line->state = LINE_EXCLUSIVE;
         line->owner = cpu;
+    } else if (line->state == LINE_MODIFIED && slow->model->costs.migrates) {
+        slow->counts.invalidations++;
+        line->holds[line->owner] = false;
+        line->owner = cpu;
     } else if (line->state == LINE_MODIFIED && moesi) {
         line->state = LINE_OWNED;
     } else if (line->state != LINE_OWNED) {
@@ -203,7 +207,7 @@ static void walk(struct model *model, unsigned loads)
 }
 
 /* One set of each cache holds all lines. */
-static void with_room_for_all_it_is_the_slow_model(bool has_owned)
+static void with_room_for_all_it_is_the_slow_model(bool has_owned, bool migrates)
 {
     static const struct model_shape shape = {
         .cpus = 32, .per_core = 2, .per_llc = 4, .per_node = 8, .per_package = 16};
@@ -212,6 +216,7 @@ static void with_room_for_all_it_is_the_slow_model(bool has_owned)
 
     for (unsigned i = 0; i < sizeof loads / sizeof loads[0]; i++) {
         model_init(&model, &shape, has_owned, caches);
+        model.costs.migrates = migrates;
         walk(&model, loads[i]);
         model_cleanup(&model);
     }
@@ -220,13 +225,20 @@ static void with_room_for_all_it_is_the_slow_model(bool has_owned)
 static void mesi_is_the_slow_model_where_there_is_room(void **state)
 {
     (void)state;
-    with_room_for_all_it_is_the_slow_model(false);
+    with_room_for_all_it_is_the_slow_model(false, false);
 }
 
 static void moesi_is_the_slow_model_where_there_is_room(void **state)
 {
     (void)state;
-    with_room_for_all_it_is_the_slow_model(true);
+    with_room_for_all_it_is_the_slow_model(true, false);
+}
+
+static void lines_that_migrate_are_the_slow_models(void **state)
+{
+    (void)state;
+    with_room_for_all_it_is_the_slow_model(false, true);
+    with_room_for_all_it_is_the_slow_model(true, true);
 }
 
 /* ---- where there is no room ---- */
@@ -477,6 +489,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mesi_is_the_slow_model_where_there_is_room),
         cmocka_unit_test(moesi_is_the_slow_model_where_there_is_room),
+        cmocka_unit_test(lines_that_migrate_are_the_slow_models),
         cmocka_unit_test(where_there_is_no_room_the_directory_stays_sound_and_counts_add_up),
         cmocka_unit_test(a_thousand_sharers_are_known_each_and_lose_it_all),
         cmocka_unit_test(blocks_of_sharers_are_used_again),

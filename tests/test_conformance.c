@@ -4,6 +4,7 @@
  * harness (null) hands out the same memory again and again, so only what does not look into objects
  * is asked of it; limits and ledgers are not asked of external designs.
  */
+#include "sim/driver.h"
 #include "sim/lock.h"
 #include "tests/ledger_load.h"
 #include "tests/scene.h"
@@ -558,30 +559,46 @@ static const struct {
 };
 #define FACTS (sizeof facts / sizeof facts[0])
 
+static size_t add_facts(struct CMUnitTest *tests, const char *design)
+{
+    for (size_t f = 0; f < FACTS; f++) {
+        char *name;
+
+        if (asprintf(&name, "%s: %s", design, facts[f].fact) < 0)
+            abort();
+        tests[f] = (struct CMUnitTest){
+            .name = name,
+            .test_func = facts[f].test,
+            .initial_state = (void *)(uintptr_t)design,
+        };
+    }
+    return FACTS;
+}
+
+/*
+ * A design as it is, and under the debug layer where it can be: natively, since nothing of that
+ * layer hangs on the machine and its checks are long to simulate.
+ */
 int main(void)
 {
     size_t nr_designs;
     const struct allocator *const *designs = allocator_all(&nr_designs);
-    struct CMUnitTest *tests = calloc(nr_designs * FACTS, sizeof *tests);
+    struct CMUnitTest *tests = calloc(2 * nr_designs * FACTS, sizeof *tests);
+    char(*layered)[64] = calloc(nr_designs, sizeof *layered);
     size_t n = 0;
     int failed;
 
     for (size_t d = 0; d < nr_designs; d++) {
-        for (size_t f = 0; f < FACTS; f++) {
-            char *name;
-
-            if (asprintf(&name, "%s: %s", designs[d]->name, facts[f].fact) < 0)
-                abort();
-            tests[n++] = (struct CMUnitTest){
-                .name = name,
-                .test_func = facts[f].test,
-                .initial_state = (void *)(uintptr_t)designs[d]->name,
-            };
-        }
+        n += add_facts(&tests[n], designs[d]->name);
+        if (!designs[d]->tells_buffers || machine_traits.steps)
+            continue;
+        snprintf(layered[d], sizeof layered[d], "%s debug=on", designs[d]->name);
+        n += add_facts(&tests[n], layered[d]);
     }
     failed = _cmocka_run_group_tests("conformance", tests, n, NULL, NULL);
     while (n)
         free((void *)(uintptr_t)tests[--n].name);
     free(tests);
+    free(layered);
     return failed;
 }

@@ -332,6 +332,7 @@ static void assert_same(const struct cost_table *a, const struct cost_table *b)
     assert_string_equal(a->topology, b->topology);
     assert_true(a->hz == b->hz);
     assert_int_equal(a->has_owned, b->has_owned);
+    assert_int_equal(a->migrates, b->migrates);
     assert_memory_equal(&a->l1, &b->l1, sizeof a->l1);
     assert_memory_equal(&a->l2, &b->l2, sizeof a->l2);
     assert_memory_equal(&a->llc, &b->llc, sizeof a->llc);
@@ -365,6 +366,7 @@ static void what_is_written_reads_as_the_same_table(void **state)
         odd.hz = 1e9 / 3 + (double)i;
         odd.l1.bytes += 1;
         odd.l1_cycles *= (uint32_t)i % 2; /* hits that overlap altogether */
+        odd.migrates = i % 2;
         odd.cost[COST_ATOMIC][LINE_INVALID][DISTANCE_CORE][HOME_FAR] = UINT32_MAX;
         if (i % 2)
             odd.extrapolated = "";

@@ -207,8 +207,11 @@ static void what_was_not_in_its_state_is_not_used(void **state)
     measurement.cells = known;
     measurement.nr_cells = 2;
     table = filled(&measurement, 2);
+    assert_true(table.migrates);
     assert_int_equal(table.cost[COST_ATOMIC][LINE_SHARED][DISTANCE_LLC][HOME_FAR], 280);
     assert_int_equal(table.cost[COST_ATOMIC][LINE_OWNED][DISTANCE_LLC][HOME_NEAR], 280);
+    known[1].not_set_up = false;
+    assert_false(filled(&measurement, 2).migrates);
 }
 
 static void farther_is_never_left_cheaper(void **state)

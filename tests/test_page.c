@@ -571,6 +571,32 @@ static void small_boot_memory_shares_pages_and_is_reused_by_size(void **state)
     stop();
 }
 
+/* A request that another node serves was not refused, whatever the first node said. */
+static void boot_memory_falls_over_and_is_refused_only_by_all_nodes(void **state)
+{
+    struct page_config config = config_of(2);
+    void *blocks[2], *piece;
+
+    (void)state;
+    config.node_bytes = 4 * MIB;
+    start(&config);
+    blocks[0] = page_alloc(PAGE_MAX_ORDER, 0);
+    piece = boot_alloc(128, PAGE_ANY_NODE);
+    assert_int_equal(page_node(piece), 1);
+    assert_int_equal(statistics().arena_failures, 0);
+    boot_free(piece, 128);
+    page_drain();
+    assert_null(boot_alloc(128, 0));
+    assert_int_equal(statistics().arena_failures, 1);
+    blocks[1] = page_alloc(PAGE_MAX_ORDER, 1);
+    assert_non_null(blocks[1]);
+    assert_null(boot_alloc(128, PAGE_ANY_NODE));
+    assert_int_equal(statistics().arena_failures, 2);
+    page_free(blocks[0], PAGE_MAX_ORDER);
+    page_free(blocks[1], PAGE_MAX_ORDER);
+    stop();
+}
+
 /* ---- the whole ---- */
 
 #define SOAK_SLOTS 512
@@ -884,6 +910,7 @@ int main(void)
         cmocka_unit_test(ranges_and_blocks_are_told_apart_by_address_on_every_node),
         cmocka_unit_test(boot_memory_is_zeroed_and_aligned_and_all_of_it_goes_back),
         cmocka_unit_test(small_boot_memory_shares_pages_and_is_reused_by_size),
+        cmocka_unit_test(boot_memory_falls_over_and_is_refused_only_by_all_nodes),
         cmocka_unit_test(misuse_ends_the_program_with_a_sentence),
         cmocka_unit_test(a_random_soak_keeps_every_invariant),
         cmocka_unit_test(the_same_requests_get_the_same_addresses),

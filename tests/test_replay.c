@@ -38,6 +38,7 @@ static struct {
     uint64_t latest_timer_ns;
     uint64_t addresses; /* all that were handed out, in order, hashed */
     _Atomic(struct cache *) last_created;
+    struct cache_params created; /* of the last cache made; its name is gone with the plan */
 } probe;
 
 struct probe_object {
@@ -80,6 +81,7 @@ static int probe_cache_create(void *instance, const struct cache_params *params,
     (void)instance;
     if (probe.refuse_cache && strcmp(params->name, probe.refuse_cache) == 0)
         return error_set(error, ENOMEM, "refused");
+    probe.created = *params;
     *cache = calloc(1, sizeof **cache);
     snprintf((*cache)->name, sizeof(*cache)->name, "%s", params->name);
     atomic_fetch_add(&probe.creates, 1);
@@ -543,6 +545,26 @@ static void a_cache_comes_and_goes_in_mid_trace(void **state)
     trace_fixture_remove(&fixture);
 }
 
+static void a_cache_is_made_as_the_trace_describes_it(void **state)
+{
+    const struct trace_cache described = {
+        .name = "typesafe", .object_size = 192, .align = 64, .flags = TRACE_CACHE_RCU};
+    struct run_config config = config_of(1);
+    struct trace_fixture fixture;
+    int64_t cache;
+
+    (void)state;
+    trace_fixture_begin(&fixture, 1);
+    cache = trace_add_cache(fixture.writer, &described);
+    trace_fixture_alloc_from(&fixture, 0, 0, (uint32_t)cache, 192);
+    trace_fixture_end(&fixture);
+    run_trace(&fixture, &config);
+    assert_int_equal(probe.created.size, 192);
+    assert_int_equal(probe.created.align, 64);
+    assert_int_equal(probe.created.flags, CACHE_RCU);
+    trace_fixture_remove(&fixture);
+}
+
 static void with_replicas_the_last_destruction_acts(void **state)
 {
     struct run_config config = config_of(6);
@@ -813,6 +835,7 @@ int main(void)
         replay_test(bulk_events_reach_the_design_at_once),
         replay_test(what_a_bulk_allocation_lacks_is_asked_for_singly),
         replay_test(a_cache_comes_and_goes_in_mid_trace),
+        replay_test(a_cache_is_made_as_the_trace_describes_it),
         replay_test(with_replicas_the_last_destruction_acts),
         replay_test(destroying_with_live_objects_is_refused_and_counted),
         replay_test(an_older_cache_that_is_destroyed_comes_back_for_the_next_loop),

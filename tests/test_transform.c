@@ -115,7 +115,7 @@ static void assert_has(const char *all, const char *part)
 static const char everything[] = "# slablab text 1\n"
                                  "stream 18446744073709551615 tid\\x0a\\x5c 7 \n"
                                  "stream 1 cpu1\n"
-                                 "cache 184 64 1 fuse request\n"
+                                 "cache 184 64 7 fuse request\n"
                                  "cache 18446744073709551615 0 0 large\n"
                                  "type 0 184 192 8 3 7\n"
                                  "type - 9223372036854775808 0 0 - 0\n"
@@ -378,7 +378,7 @@ static void no_name_is_left_but_those_to_keep(void **state)
     assert_int_equal(import(&error), 0);
     assert_int_equal(trace_anonymise(output, second, false, &error), 0);
     all = text_of(second);
-    assert_has(all, "stream 0 stream-0\nstream 1 stream-1\ncache 184 64 1 cache-0\n");
+    assert_has(all, "stream 0 stream-0\nstream 1 stream-1\ncache 184 64 7 cache-0\n");
     assert_has(all, "site site-1\n");
     assert_has(all, "repairs 1 2 3 4 5 6 7\nrepairs-of 0 1 1 1 1 1 1 1\n");
     assert_null(strstr(all, "fuse"));
@@ -388,7 +388,7 @@ static void no_name_is_left_but_those_to_keep(void **state)
     free(all);
     assert_int_equal(trace_anonymise(output, second, true, &error), 0);
     all = text_of(second);
-    assert_has(all, "cache 184 64 1 fuse request\n");
+    assert_has(all, "cache 184 64 7 fuse request\n");
     free(all);
 }
 

@@ -17,7 +17,7 @@ struct arguments {
     struct import_options options;
 };
 
-enum key { KEY_UNMATCHED = 0x100, KEY_CALL_SITES };
+enum key { KEY_UNMATCHED = 0x100, KEY_CALL_SITES, KEY_KALLSYMS };
 
 static const struct argp_option option_table[] = {
     {"format", 'f', "FORMAT", 0, "of the input (default: found by looking at it)", 0},
@@ -27,6 +27,10 @@ static const struct argp_option option_table[] = {
      "or drop the frees",
      0},
     {"call-sites", KEY_CALL_SITES, NULL, 0, "keep the call site of each allocation", 0},
+    {"kallsyms", KEY_KALLSYMS, "FILE", 0,
+     "name the call sites of a perf.data by FILE, /proc/kallsyms of the kernel recorded or a copy "
+     "of it",
+     0},
     {0}};
 
 static error_t parse_option(int key, char *text, struct argp_state *state)
@@ -47,6 +51,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_CALL_SITES:
         arguments->options.call_sites = true;
+        return 0;
+    case KEY_KALLSYMS:
+        arguments->options.kallsyms = text;
         return 0;
     case ARGP_KEY_ARG:
         if (arguments->input)
@@ -73,7 +80,8 @@ static const struct argp argp = {
     "Examples:\n"
     "  perf record -a -e kmem:kmalloc,kmem:kfree,kmem:kmem_cache_alloc,kmem:kmem_cache_free -- "
     "make\n"
-    "  perf script | slablab import - -o make.slt\n"
+    "  slablab import perf.data -o make.slt\n"
+    "  slablab import perf.data --call-sites --kallsyms /proc/kallsyms -o make.slt\n"
     "  slablab import hackbench.perf-script.txt.zst -o hackbench.slt\n\n"
     "`slablab list importers` lists the formats.",
     NULL,

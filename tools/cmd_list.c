@@ -77,15 +77,16 @@ static json_t *list_tunables(void)
 
     for (size_t i = 0; i < count; i++) {
         struct allocator_instance *instance;
-        int code = all[i]->tunables ? allocator_create(all[i]->name, &instance, NULL) : -ENOENT;
+        int code = allocator_create(all[i]->name, &instance, NULL);
 
         if (code == -ENOMEM) {
             json_decref(list);
             return NULL;
         }
-        if (code) /* has none, or is no allocator here */
+        if (code) /* no allocator here */
             continue;
-        for (const struct tunable *tunable = all[i]->tunables; tunable->key; tunable++) {
+        for (const struct tunable *tunable = allocator_design(instance)->tunables;
+             tunable && tunable->key; tunable++) {
             char value[64];
             json_t *object = json_pack("{s:o, s:s, s:s}", "name",
                                        json_sprintf("%s.%s", all[i]->name, tunable->key), "default",

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* slablab record malloc: a program is run, and its allocations become a trace. */
-#include "sim/clock.h"
-#include "sim/driver.h"
+/* slablab record: which recorder, and what all of them do alike. */
 #include "sim/error.h"
 #include "tools/command.h"
-#include "tools/malloc_run.h"
-#include "tools/repairs.h"
-#include "traces/malloc_record.h"
+#include "tools/record_command.h"
 #include "traces/outfile.h"
 
 #include <argp.h>
@@ -15,163 +11,60 @@
 #include <string.h>
 #include <sys/wait.h>
 
-struct arguments {
-    const char *what; /* is recorded: "malloc" */
-    const char *output;
-    char **command; /* ends with NULL */
-    struct malloc_run run;
+static const struct command recorders[] = {
+    {"kernel", "the running kernel's allocations, for a while or while a command runs",
+     cmd_record_kernel},
+    {"malloc", "a program's malloc, free and their kin", cmd_record_malloc},
 };
-
-enum key { KEY_CALL_SITES = 0x100, KEY_FOLLOW_FORKS };
-
-static const struct argp_option option_table[] = {
-    {"output", 'o', "OUT.slt", 0, "the trace to write", 0},
-    {"call-sites", KEY_CALL_SITES, NULL, 0, "keep where each call came from, as module+offset", 0},
-    {"follow-forks", KEY_FOLLOW_FORKS, NULL, 0,
-     "record the processes that the program forks too (default: the first one only, through every "
-     "exec); what a child inherited and frees is counted and left out, since it is a copy",
-     0},
-    {0}};
+enum { RECORDERS = sizeof recorders / sizeof *recorders };
 
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
-    struct arguments *arguments = state->input;
+    const struct command **recorder = state->input;
 
     switch (key) {
-    case 'o':
-        arguments->output = text;
-        return 0;
-    case KEY_CALL_SITES:
-        arguments->run.call_sites = true;
-        return 0;
-    case KEY_FOLLOW_FORKS:
-        arguments->run.follow_forks = true;
-        return 0;
     case ARGP_KEY_ARG:
-        if (!arguments->what) {
-            if (strcmp(text, "malloc") != 0)
-                argp_error(state, "'%s': expected malloc", text);
-            arguments->what = text;
-            return 0;
+        for (int i = 0; i < RECORDERS; i++) {
+            if (strcmp(text, recorders[i].name) == 0)
+                *recorder = &recorders[i];
         }
-        arguments->command = &state->argv[state->next - 1];
-        state->next = state->argc;
+        if (!*recorder)
+            argp_error(state, "'%s': expected kernel or malloc", text);
+        state->next = state->argc; /* the rest is the recorder's */
         return 0;
     case ARGP_KEY_END:
-        if (!arguments->what)
-            argp_error(state, "record what? There is: malloc");
-        if (!arguments->output)
-            argp_error(state, "where to? Name the trace with -o OUT.slt");
-        if (!arguments->command)
-            argp_error(state, "which program? Name it after --");
+        if (!*recorder)
+            argp_error(state, "record what? There is: kernel, malloc");
         return 0;
     }
     return ARGP_ERR_UNKNOWN;
 }
 
 static const struct argp argp = {
-    option_table,
+    NULL,
     parse_option,
-    "malloc -o OUT.slt [--] COMMAND [ARGUMENT...]",
-    "Runs a program and makes a trace of its malloc, calloc, realloc, free and their kin, of C++'s "
-    "new and delete too. Each thread is a stream; a realloc is a free and an allocation. A library "
-    "is loaded into the program (LD_PRELOAD), so it must be dynamically linked and not "
-    "set-user-ID. "
-    "However it ends, a crash or a kill, the trace has what it did until then. The recording lies "
-    "in TMPDIR meanwhile, 32 bytes an event.\v"
+    "kernel|malloc [OPTION...]",
+    "Records allocations as they happen, into a trace: of the running kernel, or of a program. "
+    "`slablab record kernel --help` and `slablab record malloc --help` tell more.\v"
     "Examples:\n"
-    "  slablab record malloc -o sort.slt -- sort -n numbers.txt\n"
-    "  slablab record malloc -o make.slt --follow-forks -- make -j8\n"
-    "  slablab record malloc -o server.slt --call-sites -- ./server --port 8080\n"
-    "  slablab replay sort.slt\n\n"
-    "Exit status: 0 a trace was written, whatever the program's own status, which is said; 1 "
-    "nothing\nwas recorded; 2 the program could not be run.",
+    "  slablab record kernel -o make.slt -- make -j8\n"
+    "  slablab record malloc -o sort.slt -- sort -n numbers.txt",
     NULL,
     NULL,
     NULL};
 
-static void show_progress(void *context, uint64_t events)
+int cmd_record(int argc, char **argv)
 {
-    command_progress("%s: %llu events", (const char *)context, (unsigned long long)events);
+    const struct command *recorder = NULL;
+    char name[64];
+
+    command_parse(&argp, argc, argv, ARGP_IN_ORDER, &recorder);
+    snprintf(name, sizeof name, "slablab record %s", recorder->name);
+    argv[1] = name;
+    return recorder->run(argc - 1, argv + 1);
 }
 
-static void say_status(const char *program, int status)
-{
-    if (WIFSIGNALED(status))
-        fprintf(stderr, "%s: ended by signal %d (%s)\n", program, WTERMSIG(status),
-                strsignal(WTERMSIG(status)));
-    else
-        fprintf(stderr, "%s: ended with status %d\n", program, WEXITSTATUS(status));
-}
-
-/* "1 thread", "2 threads" */
-static const char *plural(uint64_t count)
-{
-    return count == 1 ? "" : "s";
-}
-
-static void say_report(const struct arguments *arguments, const struct malloc_record_report *report)
-{
-    fprintf(stderr,
-            "%s: %llu allocations and %llu frees of %llu thread%s in %llu program%s, %llu events "
-            "written to %s\n",
-            arguments->command[0], (unsigned long long)report->allocs,
-            (unsigned long long)report->frees, (unsigned long long)report->threads,
-            plural(report->threads), (unsigned long long)report->images, plural(report->images),
-            (unsigned long long)report->events, arguments->output);
-    if (report->failed_allocs)
-        fprintf(stderr, "%s: %llu allocations failed and are left out\n", arguments->command[0],
-                (unsigned long long)report->failed_allocs);
-    if (report->stopped)
-        fprintf(stderr,
-                "slablab: warning: a process could not be recorded to its end: %s (TMPDIR says "
-                "where the recording lies)\n",
-                strerror(report->stopped));
-    repairs_print(&report->repairs, report->events, stderr);
-}
-
-/* Ticks of a counter at its rate since it was first read; of the system's clock they are ns. */
-static void set_clock(struct malloc_record_options *options, bool counter)
-{
-    if (!counter) {
-        options->base_ticks = clock_base()->ns;
-        options->ns_per_tick = 1;
-        return;
-    }
-    clock_calibrate();
-    options->base_ticks = clock_base()->cycles;
-    options->ns_per_tick = 1e9 / machine_clock()->hz;
-}
-
-static int convert(const struct arguments *arguments, bool counter)
-{
-    struct malloc_record_options options = {.call_sites = arguments->run.call_sites,
-                                            .command = (const char *const *)arguments->command,
-                                            .progress = show_progress,
-                                            .progress_context = arguments->command[0]};
-    struct malloc_record_report report;
-    struct error error;
-    int code;
-
-    set_clock(&options, counter);
-    code =
-        malloc_record_convert(arguments->run.folder, arguments->output, &options, &report, &error);
-    command_progress_clear();
-    if (code == -ENODATA) {
-        fprintf(stderr,
-                "slablab: %s: nothing was recorded: it does not use the dynamic linker's malloc "
-                "(a static program, or one that is set-user-ID), or allocated nothing\n",
-                arguments->command[0]);
-        return STATUS_FAILED;
-    }
-    if (code)
-        return command_failed(code, &error);
-    say_report(arguments, &report);
-    return STATUS_DONE;
-}
-
-/* Before the program runs, since what it did would be lost with a trace that cannot be written. */
-static int check_output(const char *path, struct error *error)
+int record_check_output(const char *path, struct error *error)
 {
     struct outfile file;
     int code;
@@ -184,25 +77,11 @@ static int check_output(const char *path, struct error *error)
     return code;
 }
 
-int cmd_record(int argc, char **argv)
+void record_say_status(const char *program, int status)
 {
-    struct arguments arguments = {0};
-    struct error error;
-    bool counter;
-    int status;
-
-    command_parse(&argp, argc, argv, ARGP_IN_ORDER, &arguments);
-    status = check_output(arguments.output, &error);
-    if (status)
-        return command_failed(status, &error);
-    clock_start();
-    counter = strcmp(machine_clock()->name, "tsc") == 0;
-    arguments.run.clock = counter ? "tsc" : "monotonic";
-    status = malloc_run(&arguments.run, arguments.command, &error);
-    if (status)
-        return command_failed(status, &error);
-    say_status(arguments.command[0], arguments.run.status);
-    status = convert(&arguments, counter);
-    malloc_run_cleanup(&arguments.run);
-    return status;
+    if (WIFSIGNALED(status))
+        fprintf(stderr, "%s: ended by signal %d (%s)\n", program, WTERMSIG(status),
+                strsignal(WTERMSIG(status)));
+    else
+        fprintf(stderr, "%s: ended with status %d\n", program, WEXITSTATUS(status));
 }

@@ -20,6 +20,7 @@ struct command {
     int (*run)(int argc, char **argv);
 };
 
+int cmd_abuse(int argc, char **argv);
 int cmd_anonymise(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_compare(int argc, char **argv);

@@ -9,6 +9,15 @@
 
 struct error;
 
+/* What a flag of a cache is called: in JSON, behind the cache's name, and below the table. */
+struct info_mark {
+    uint32_t flag;
+    char mark;
+    const char *key, *meaning;
+};
+#define INFO_MARKS 3
+extern const struct info_mark info_marks[INFO_MARKS];
+
 /* All of these take the summary's caches as they are sorted. */
 void info_print_text(const char *trace, const struct trace_summary *summary, FILE *stream);
 /* Keys: results/FORMAT.md. Returns 0, or -EIO when not all could be written. */

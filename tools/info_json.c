@@ -42,7 +42,11 @@ static json_t *caches_json(const struct trace_summary *summary)
         set_count(object, "recorded_bytes", cache->recorded_bytes);
         set_count(object, "peak_live_objects", cache->peak_live_objects);
         set_count(object, "cross_stream_frees", cache->cross_stream_frees);
-        json_object_set_new(object, "merged", json_boolean(cache->flags & TRACE_CACHE_MERGED));
+        if (cache->align)
+            set_count(object, "align", cache->align);
+        for (size_t mark = 0; mark < INFO_MARKS; mark++)
+            json_object_set_new(object, info_marks[mark].key,
+                                json_boolean(cache->flags & info_marks[mark].flag));
         set_repairs(object, &cache->repairs);
         json_array_append_new(caches, object);
     }

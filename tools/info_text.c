@@ -238,31 +238,42 @@ static void print_pairs(const struct trace_summary *summary, FILE *stream)
 
 /* ---- caches ---- */
 
+const struct info_mark info_marks[INFO_MARKS] = {
+    {TRACE_CACHE_MERGED, '*', "merged",
+     "several caches of the recorded kernel under one name (merged): it freed objects of\n  this "
+     "cache under another's name; boot with slab_nomerge to tell them apart"},
+    {TRACE_CACHE_CONSTRUCTED, 'c', "constructed", "its objects are constructed, and kept so"},
+    {TRACE_CACHE_RCU, 'r', "rcu_type_safe",
+     "type-safe under RCU: its pages go back only past a grace period"},
+};
+
 static void print_caches(const struct trace_summary *summary, FILE *stream)
 {
-    bool merged = false;
+    uint32_t flags = 0;
 
     fprintf(stream, "\n%-28s %8s %10s %10s %10s %10s\n", "cache", "size", "allocs", "frees",
             "peak live", "cross");
     for (size_t i = 0; i < summary->nr_caches && i < CACHES_SHOWN; i++) {
         const struct trace_cache_summary *cache = &summary->caches[i];
-        char size[24] = "any";
+        char size[24] = "any", marks[INFO_MARKS + 1] = "";
 
         if (cache->object_size)
             snprintf(size, sizeof size, "%llu", (count)cache->object_size);
-        fprintf(stream, "%-27s%c %8s %10llu %10llu %10llu %10llu\n", cache->name,
-                cache->flags & TRACE_CACHE_MERGED ? '*' : ' ', size, (count)cache->allocs,
-                (count)cache->frees, (count)cache->peak_live_objects,
-                (count)cache->cross_stream_frees);
-        merged |= (cache->flags & TRACE_CACHE_MERGED) != 0;
+        for (size_t mark = 0; mark < INFO_MARKS; mark++) {
+            if (cache->flags & info_marks[mark].flag)
+                marks[strlen(marks)] = info_marks[mark].mark;
+        }
+        fprintf(stream, "%-*s%s %8s %10llu %10llu %10llu %10llu\n", (int)(28 - strlen(marks)),
+                cache->name, marks, size, (count)cache->allocs, (count)cache->frees,
+                (count)cache->peak_live_objects, (count)cache->cross_stream_frees);
+        flags |= cache->flags;
     }
     if (summary->nr_caches > CACHES_SHOWN)
         fprintf(stream, "... and %zu more (--json has all)\n", summary->nr_caches - CACHES_SHOWN);
-    if (merged)
-        fprintf(stream,
-                "* several caches of the recorded kernel under one name (merged): it freed objects "
-                "of\n  this cache under another's name; boot with slab_nomerge to tell them "
-                "apart\n");
+    for (size_t mark = 0; mark < INFO_MARKS; mark++) {
+        if (flags & info_marks[mark].flag)
+            fprintf(stream, "%c %s\n", info_marks[mark].mark, info_marks[mark].meaning);
+    }
 }
 
 /* ---- all of it ---- */

@@ -241,12 +241,30 @@ static void local_fill(const struct measure_options *options, const struct measu
     table->sleep_cycles = cycles_of(reference->sleep_cycles * table->hz / reference->hz);
 }
 
+/* All who stored to a line that its owner had modified and they had read found it their own. */
+static bool lines_migrate(const struct measurement *measurement)
+{
+    bool some = false;
+
+    for (size_t i = 0; i < measurement->nr_cells; i++) {
+        const struct measure_cell *cell = &measurement->cells[i];
+
+        if (cell->state != LINE_OWNED || cell->op == COST_LOAD)
+            continue;
+        if (!cell->not_set_up)
+            return false;
+        some = true;
+    }
+    return some;
+}
+
 void measure_fill(const struct measure_options *options, const struct measurement *measurement,
                   struct cost_table *table)
 {
     cost_cells cells;
 
     local_fill(options, measurement, table);
+    table->migrates = lines_migrate(measurement);
     cells_take(measurement, cells);
     cells_fill(options, table, cells);
     for (unsigned i = 0; i < COST_OPS * LINE_STATES * COST_HOMES; i++) {

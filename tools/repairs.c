@@ -35,5 +35,5 @@ void repairs_print(const struct trace_repairs *repairs, uint64_t events, FILE *s
         fprintf(stream, "  nothing to mend\n");
     if (repairs->lost_events || repairs->refreed * 1000 > events * LOSSY_PER_MILLE)
         fprintf(stream, "  warning: events seem to have been lost; record with larger buffers "
-                        "(perf record -m 16M)\n");
+                        "(perf record -m 16M, slablab record kernel --buffer-size 64M)\n");
 }

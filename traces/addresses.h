@@ -28,6 +28,9 @@ struct addresses {
     size_t count;
 };
 
+/* Has the memory fetched that a search for this address will look at: a table of millions is in no
+ * cache of the processor. */
+void addresses_prefetch(const struct addresses *addresses, uint64_t address);
 /* NULL if it was never seen. */
 struct address *addresses_find(const struct addresses *addresses, uint64_t address);
 /* Makes it known, free and without a type, if it was never seen; NULL without memory. */

@@ -35,6 +35,7 @@ int join_create(struct join **created, const struct import_options *options)
     join->unmatched = options->unmatched;
     join->call_sites = options->call_sites;
     join->coarse = true;
+    join->base_ns = UINT64_MAX;
     join->untyped.first_type = ADDRESS_NO_TYPE;
     join->inferred.fd = -1;
     code = spill_init(&join->events);
@@ -100,6 +101,21 @@ int64_t join_cache(struct join *join, const char *name, size_t length)
     return number;
 }
 
+const char *join_cache_name(const struct join *join, uint32_t cache)
+{
+    return cache < join->cache_names.count ? intern_get(&join->cache_names, cache) : NULL;
+}
+
+void join_describe_cache(struct join *join, uint32_t cache, const struct join_cache_facts *facts)
+{
+    struct join_cache *described = &join->caches[cache];
+
+    if (facts->object_size > described->object_size)
+        described->object_size = facts->object_size;
+    described->align = facts->align;
+    described->flags |= facts->flags;
+}
+
 int64_t join_site(struct join *join, const char *name, size_t length)
 {
     return intern_add(&join->sites, name, length);
@@ -141,6 +157,8 @@ int join_add(struct join *join, enum spill_kind kind, const struct join_event *e
         }
         return 0;
     }
+    if (event->time_ns < join->base_ns)
+        join->base_ns = event->time_ns;
     join->coarse = join->coarse && event->time_ns % 1000 == 0;
     return spill_add(&join->events, &record);
 }
@@ -160,6 +178,11 @@ uint64_t join_count(const struct join *join)
     return join->events.count + join->repairs.null_frees;
 }
 
+uint64_t join_base_ns(const struct join *join)
+{
+    return join->base_ns;
+}
+
 struct join_cache *join_get_cache(struct join *join, uint32_t cache)
 {
     return cache < join->cache_names.count ? &join->caches[cache] : &join->untyped;
@@ -176,6 +199,16 @@ int64_t join_type_of_cache(struct join *join, uint32_t type, uint32_t cache)
 
     named.cache = cache;
     return join_type(join, &named);
+}
+
+int join_next(struct join *join, struct spill_record *record, uint64_t *place)
+{
+    int more = spill_next(&join->events, record, place);
+    const struct spill_record *ahead = spill_ahead(&join->events);
+
+    if (ahead)
+        addresses_prefetch(&join->addresses, ahead->address);
+    return more;
 }
 
 int64_t join_site_key(struct join *join, uint32_t site, uint32_t type)
@@ -200,5 +233,21 @@ int join_finish(struct join *join, struct trace_writer *writer, struct trace_rep
     if (!code)
         code = join_write(join, error);
     *repairs = join->repairs;
+    return code;
+}
+
+int join_write_trace(struct join *join, const char *output, const char *provenance,
+                     struct trace_repairs *repairs, uint64_t *events, struct error *error)
+{
+    struct trace_writer *writer;
+    int code = trace_create(output, provenance, &writer, error);
+
+    if (code)
+        return code;
+    code = join_finish(join, writer, repairs, error);
+    *events = trace_written(writer);
+    if (!code)
+        return trace_commit(writer, error);
+    trace_discard(writer);
     return code;
 }

@@ -14,9 +14,10 @@
  *                                                   site and size do; else the cache "size-N"
  *   allocation and free name different caches       the allocation is right, both are marked merged
  *
- * What an unseen object was is told by its free, if that names a cache; by the objects its address
- * held; or not at all, then its free is dropped. Memory grows with the distinct addresses, not with
- * the events (those are in a spill file).
+ * What an unseen object was is told by its free, if that names a cache of which an allocation was
+ * seen or the size is known; by the objects its address held; or not at all, then its free is
+ * dropped. Memory grows with the distinct addresses, not with the events (those are in a spill
+ * file).
  */
 #ifndef SLABLAB_TRACES_JOIN_H
 #define SLABLAB_TRACES_JOIN_H
@@ -47,15 +48,30 @@ int64_t join_cache(struct join *join, const char *name, size_t length);
 int64_t join_site(struct join *join, const char *name, size_t length);
 int64_t join_type(struct join *join, const struct trace_type *type);
 
+/* What the recorded system says of its caches, besides what their events tell. */
+struct join_cache_facts {
+    uint64_t object_size; /* 0: not known; counts where no allocation was seen */
+    uint32_t align;       /* 0: not known */
+    uint32_t flags;       /* enum trace_cache_flags */
+};
+/* The names seen so far, by number; NULL beyond. Good until the next is added. */
+const char *join_cache_name(const struct join *join, uint32_t cache);
+void join_describe_cache(struct join *join, uint32_t cache, const struct join_cache_facts *facts);
+
 int join_add(struct join *join, enum spill_kind kind, const struct join_event *event);
 /* What the recorder says it lost, and what in the input is no event. */
 void join_lost(struct join *join, uint64_t events);
 void join_skipped(struct join *join, uint64_t records);
 uint64_t join_count(const struct join *join); /* events added */
+/* Their clock at the trace's time 0. */
+uint64_t join_base_ns(const struct join *join);
 
 /* Writes all; `repairs` are set in the writer too. A failure of writing is in `error`, any other
  * (memory, temporary file) only in the errno. */
 int join_finish(struct join *join, struct trace_writer *writer, struct trace_repairs *repairs,
                 struct error *error);
+/* The same into the trace `output`, which is there when all went well; `events` were written. */
+int join_write_trace(struct join *join, const char *output, const char *provenance,
+                     struct trace_repairs *repairs, uint64_t *events, struct error *error);
 
 #endif

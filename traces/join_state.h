@@ -8,7 +8,8 @@
 #include "traces/join.h"
 
 struct join_cache {
-    uint64_t object_size; /* the largest of its objects */
+    uint64_t object_size; /* the largest of its objects, or what was said of it */
+    uint32_t align;
     uint32_t first_type;
     uint32_t flags;
     struct trace_repairs repairs;
@@ -56,7 +57,7 @@ struct join {
     uint32_t *free_objects; /* numbers to use again */
     size_t nr_free_objects, room_free_objects;
     uint32_t nr_objects;
-    uint64_t base_ns; /* the trace's time 0 */
+    uint64_t base_ns; /* the trace's time 0: that of the first event */
 };
 
 /* Room for `count` zeroed entries; 0 or -ENOMEM. */
@@ -68,6 +69,9 @@ const struct trace_type *join_get_type(const struct join *join, uint32_t type);
 int64_t join_type_of_cache(struct join *join, uint32_t type, uint32_t cache);
 /* The number of what tells a cache by call site and size; -ENOMEM. */
 int64_t join_site_key(struct join *join, uint32_t site, uint32_t type);
+
+/* The next of all that was added, as spill_next gives it. */
+int join_next(struct join *join, struct spill_record *record, uint64_t *place);
 
 /* First pass: learns what only later events tell. Leaves every address free. */
 int join_survey(struct join *join);

@@ -101,8 +101,9 @@ static int join_survey_again(struct join *join, const struct address *address,
 
 static int join_survey_record(struct join *join, const struct spill_record *record, uint64_t place)
 {
-    bool known = addresses_find(&join->addresses, record->address);
+    size_t before = join->addresses.count;
     struct address *address = addresses_get(&join->addresses, record->address);
+    bool known = join->addresses.count == before;
     int code;
 
     if (!address)
@@ -129,12 +130,8 @@ int join_survey(struct join *join)
     uint64_t place;
     int code = spill_rewind(&join->events);
 
-    join->base_ns = UINT64_MAX;
-    while (!code && (code = spill_next(&join->events, &record, &place)) == 1) {
-        if (record.time_ns < join->base_ns)
-            join->base_ns = record.time_ns;
+    while (!code && (code = join_next(join, &record, &place)) == 1)
         code = join_survey_record(join, &record, place);
-    }
     /* The writing pass starts with all free, and learns again what each address last held. */
     for (size_t at = 0; at < join->addresses.size; at++) {
         join->addresses.table[at].object = ADDRESS_FREE;

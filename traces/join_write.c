@@ -13,6 +13,7 @@ static int64_t join_write_cache(struct join *join, uint32_t number)
     return trace_add_cache(join->writer,
                            &(struct trace_cache){.name = intern_get(&join->cache_names, number),
                                                  .object_size = cache->object_size,
+                                                 .align = cache->align,
                                                  .flags = cache->flags});
 }
 
@@ -59,9 +60,13 @@ static int64_t join_guess_type(struct join *join, const struct address *address,
         type = join_settle_type(join, held, JOIN_NO_NAME, 0);
     if (cache == JOIN_NO_NAME || (type >= 0 && join_get_type(join, (uint32_t)type)->cache == cache))
         return type;
-    if (join->caches[cache].first_type == ADDRESS_NO_TYPE)
+    if (join->caches[cache].first_type != ADDRESS_NO_TYPE)
+        return join->caches[cache].first_type;
+    if (!join->caches[cache].object_size)
         return -ENOENT;
-    return join->caches[cache].first_type;
+    return join_type(join, &(struct trace_type){.cache = cache,
+                                                .size = join->caches[cache].object_size,
+                                                .node = TRACE_ANY_NODE});
 }
 
 static int64_t join_write_type(struct join *join, uint32_t type)
@@ -229,7 +234,7 @@ static int join_write_events(struct join *join, struct error *error)
         code = spill_rewind(&join->inferred);
     if (code)
         return code;
-    more_seen = spill_next(&join->events, &seen, &place);
+    more_seen = join_next(join, &seen, &place);
     more_inferred = spill_next(&join->inferred, &inferred, &place);
     while (more_seen > 0) {
         if (more_inferred > 0 && spill_precedes(&inferred, &seen)) {
@@ -237,7 +242,7 @@ static int join_write_events(struct join *join, struct error *error)
             more_inferred = spill_next(&join->inferred, &inferred, &place);
         } else {
             code = join_write_record(join, &seen, error);
-            more_seen = spill_next(&join->events, &seen, &place);
+            more_seen = join_next(join, &seen, &place);
         }
         if (code)
             return code;

@@ -7,6 +7,7 @@
 #include "traces/join.h"
 #include "traces/malloc_raw.h"
 #include "traces/malloc_sites.h"
+#include "traces/provenance.h"
 #include "version.h"
 
 #include <dirent.h>
@@ -306,14 +307,9 @@ static int malloc_add_files(struct malloc_conversion *conversion)
 /* No clock, no host: what was run, and with what it was recorded. */
 static char *malloc_provenance(const struct malloc_conversion *conversion)
 {
-    json_t *command = json_array(), *json;
+    json_t *command = provenance_command(conversion->options->command), *json;
     char *text;
 
-    for (const char *const *word = conversion->options->command; word && *word; word++) {
-        json_t *string = json_string(*word);
-
-        json_array_append_new(command, string ? string : json_string("?")); /* not UTF-8 */
-    }
     json = json_pack("{s:s, s:s, s:o, s:I, s:{s:b}}", "recorder", "slablab record malloc",
                      "version", SLABLAB_VERSION, "command", command, "events",
                      (json_int_t)join_count(conversion->join), "options", "call_sites",
@@ -326,20 +322,12 @@ static char *malloc_provenance(const struct malloc_conversion *conversion)
 static int malloc_write(struct malloc_conversion *conversion, const char *output)
 {
     char *provenance = malloc_provenance(conversion);
-    struct trace_writer *writer;
-    int code;
+    int code = -ENOMEM;
 
-    if (!provenance)
-        return -ENOMEM;
-    code = trace_create(output, provenance, &writer, conversion->error);
+    if (provenance)
+        code = join_write_trace(conversion->join, output, provenance, &conversion->report->repairs,
+                                &conversion->report->events, conversion->error);
     free(provenance);
-    if (code)
-        return code;
-    code = join_finish(conversion->join, writer, &conversion->report->repairs, conversion->error);
-    conversion->report->events = trace_written(writer);
-    if (!code)
-        return trace_commit(writer, conversion->error);
-    trace_discard(writer);
     return code;
 }
 

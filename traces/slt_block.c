@@ -5,6 +5,8 @@
 #include "traces/slt_frame.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <zstd.h>
 
@@ -145,17 +147,13 @@ static int slt_sink_compress_parts(struct slt_sink *sink, const struct bytes *pa
     return 0;
 }
 
-int slt_sink_block(struct slt_sink *sink, uint32_t kind, const struct bytes *payload,
-                   uint64_t first_event, uint64_t time_ns, const size_t *cuts, size_t nr_cuts)
+static int slt_sink_write(struct slt_sink *sink, uint32_t kind, const struct bytes *payload,
+                          uint64_t first_event, uint64_t time_ns, const size_t *cuts,
+                          size_t nr_cuts)
 {
     uint8_t header[SLT_BLOCK_BYTES];
-    int code;
+    int code = slt_sink_compress_parts(sink, payload, cuts, nr_cuts);
 
-    if (payload->failed)
-        return -ENOMEM;
-    if (payload->length > SLT_MAX_RAW)
-        return -EFBIG;
-    code = slt_sink_compress_parts(sink, payload, cuts, nr_cuts);
     if (code)
         return code;
     slt_sink_pad(&sink->stored, payload->length);
@@ -175,13 +173,154 @@ int slt_sink_block(struct slt_sink *sink, uint32_t kind, const struct bytes *pay
     return code ? code : slt_sink_put(sink, sink->stored.data, sink->stored.length);
 }
 
+/* ---- writing behind ---- */
+
+/*
+ * Compressing takes as long as making the events of a block, so a thread does it meanwhile, for one
+ * block at a time. Short traces do without.
+ */
+enum { SLT_SHORT_BLOCKS = 4, SLT_MOST_CUTS = 16 };
+
+struct slt_behind {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool pending, ended; /* all from here on under the lock, but for a pending block */
+    int code;            /* the first error */
+    uint32_t kind;
+    struct bytes payload;
+    uint64_t first_event, time_ns;
+    size_t cuts[SLT_MOST_CUTS], nr_cuts;
+};
+
+static void *slt_behind_run(void *context)
+{
+    struct slt_sink *sink = context;
+    struct slt_behind *behind = sink->behind;
+
+    pthread_mutex_lock(&behind->lock);
+    for (;;) {
+        int code = behind->code;
+
+        while (!behind->pending && !behind->ended)
+            pthread_cond_wait(&behind->changed, &behind->lock);
+        if (!behind->pending)
+            break;
+        pthread_mutex_unlock(&behind->lock);
+        if (!code)
+            code = slt_sink_write(sink, behind->kind, &behind->payload, behind->first_event,
+                                  behind->time_ns, behind->cuts, behind->nr_cuts);
+        pthread_mutex_lock(&behind->lock);
+        behind->code = code;
+        behind->pending = false;
+        pthread_cond_signal(&behind->changed);
+    }
+    pthread_mutex_unlock(&behind->lock);
+    return NULL;
+}
+
+/* Without a thread, for whatever reason, blocks are written at once. Signals are the caller's. */
+static void slt_behind_start(struct slt_sink *sink)
+{
+    struct slt_behind *behind = calloc(1, sizeof *behind);
+    sigset_t all, before;
+    int code;
+
+    if (!behind)
+        return;
+    pthread_mutex_init(&behind->lock, NULL);
+    pthread_cond_init(&behind->changed, NULL);
+    sink->behind = behind;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    code = pthread_create(&behind->thread, NULL, slt_behind_run, sink);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!code)
+        return;
+    sink->behind = NULL;
+    pthread_cond_destroy(&behind->changed);
+    pthread_mutex_destroy(&behind->lock);
+    free(behind);
+}
+
+/* Until no block is behind; the first error. */
+static int slt_behind_wait(struct slt_behind *behind)
+{
+    int code = 0;
+
+    if (!behind)
+        return 0;
+    pthread_mutex_lock(&behind->lock);
+    while (behind->pending)
+        pthread_cond_wait(&behind->changed, &behind->lock);
+    code = behind->code;
+    pthread_mutex_unlock(&behind->lock);
+    return code;
+}
+
+static void slt_behind_stop(struct slt_behind *behind)
+{
+    if (!behind)
+        return;
+    slt_behind_wait(behind);
+    pthread_mutex_lock(&behind->lock);
+    behind->ended = true;
+    pthread_cond_signal(&behind->changed);
+    pthread_mutex_unlock(&behind->lock);
+    pthread_join(behind->thread, NULL);
+    pthread_cond_destroy(&behind->changed);
+    pthread_mutex_destroy(&behind->lock);
+    bytes_cleanup(&behind->payload);
+    free(behind);
+}
+
+int slt_sink_block(struct slt_sink *sink, uint32_t kind, const struct bytes *payload,
+                   uint64_t first_event, uint64_t time_ns, const size_t *cuts, size_t nr_cuts)
+{
+    struct slt_behind *behind;
+    int code;
+
+    if (payload->failed)
+        return -ENOMEM;
+    if (payload->length > SLT_MAX_RAW)
+        return -EFBIG;
+    if (!sink->behind && sink->frame.blocks >= SLT_SHORT_BLOCKS)
+        slt_behind_start(sink);
+    behind = sink->behind;
+    if (!behind || nr_cuts > SLT_MOST_CUTS) {
+        code = slt_behind_wait(behind);
+        return code ? code
+                    : slt_sink_write(sink, kind, payload, first_event, time_ns, cuts, nr_cuts);
+    }
+    code = slt_behind_wait(behind);
+    behind->payload.length = 0;
+    bytes_put(&behind->payload, payload->data, payload->length);
+    if (code || behind->payload.failed)
+        return code ? code : -ENOMEM;
+    behind->kind = kind;
+    behind->first_event = first_event;
+    behind->time_ns = time_ns;
+    behind->nr_cuts = nr_cuts;
+    if (nr_cuts)
+        memcpy(behind->cuts, cuts, nr_cuts * sizeof *cuts);
+    pthread_mutex_lock(&behind->lock);
+    behind->pending = true;
+    pthread_cond_signal(&behind->changed);
+    pthread_mutex_unlock(&behind->lock);
+    return 0;
+}
+
 int slt_sink_finish(struct slt_sink *sink, uint8_t footer[SLT_FOOTER_BYTES])
 {
+    int code = slt_behind_wait(sink->behind);
     uint64_t index_offset = sink->frame.offset;
-    int code = slt_sink_block(sink, SLT_BLOCK_INDEX, &sink->frame.index,
+
+    if (!code && sink->frame.index.length > SLT_MAX_RAW)
+        code = -EFBIG;
+    if (!code)
+        code = slt_sink_write(sink, SLT_BLOCK_INDEX, &sink->frame.index,
                               load_u64(footer + SLT_FOOTER_EVENTS),
                               load_u64(footer + SLT_FOOTER_DURATION), NULL, 0);
-
     if (code)
         return code;
     store_u32(footer + SLT_FOOTER_MAGIC_AT, SLT_FOOTER_MAGIC);
@@ -195,6 +334,7 @@ int slt_sink_finish(struct slt_sink *sink, uint8_t footer[SLT_FOOTER_BYTES])
 
 void slt_sink_close(struct slt_sink *sink)
 {
+    slt_behind_stop(sink->behind);
     ZSTD_freeCCtx(sink->zstd);
     slt_frame_cleanup(&sink->frame);
     bytes_cleanup(&sink->stored);

@@ -27,14 +27,18 @@ struct slt_frame {
     struct bytes index;   /* payload of the index block */
 };
 
+/* While a block is behind it belongs to the sink's thread, but for `behind`. */
 struct slt_sink {
     FILE *stream; /* the caller's */
     struct slt_frame frame;
     struct ZSTD_CCtx_s *zstd;
     struct bytes stored;
+    struct slt_behind *behind; /* the thread; NULL until a trace is long */
 };
 
-/* All return 0 or a negative errno; the sink says nothing in words, it has no name. */
+/* All return 0 or a negative errno; the sink says nothing in words, it has no name. Blocks of a
+ * long trace are compressed and written behind the caller's back: an error may come with a later
+ * call, at the latest with the last. */
 int slt_sink_open(struct slt_sink *sink, FILE *stream);
 /*
  * The parts of the payload between `cuts` (ascending offsets) are compressed each by itself, since

@@ -487,6 +487,7 @@ int trace_commit(struct trace_writer *writer, struct error *error)
 
 void trace_discard(struct trace_writer *writer)
 {
+    slt_sink_close(&writer->sink); /* it may still be writing to the file */
     outfile_discard(&writer->file);
     slt_writer_free(writer);
 }

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SPILL_READ = 512 }; /* records read at once from a run */
+enum {
+    SPILL_READ = 512, /* records read at once from a run */
+    SPILL_AHEAD = 8,  /* records that take about as long as it takes to fetch from memory */
+};
 
 struct spill_run {
     uint64_t next, end; /* records in the file */
@@ -16,28 +19,34 @@ struct spill_run {
     size_t at, filled;
 };
 
-int spill_init(struct spill *spill)
+int spill_temporary(void)
 {
     const char *folder = getenv("TMPDIR");
+    char name[4096];
+    int fd;
 
     if (!folder || !*folder)
         folder = P_tmpdir;
+    fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        return fd;
+    if (snprintf(name, sizeof name, "%s/slablab-XXXXXX", folder) >= (int)sizeof name)
+        return -ENAMETOOLONG;
+    fd = mkostemp(name, O_CLOEXEC); /* a file system without O_TMPFILE */
+    if (fd < 0)
+        return -errno;
+    unlink(name);
+    return fd;
+}
+
+int spill_init(struct spill *spill)
+{
     *spill = (struct spill){.fd = -1, .sorted = true};
     spill->buffer = malloc(SPILL_RUN * sizeof *spill->buffer);
     if (!spill->buffer)
         return -ENOMEM;
-    spill->fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (spill->fd < 0) { /* a file system without O_TMPFILE */
-        char name[4096];
-
-        if (snprintf(name, sizeof name, "%s/slablab-XXXXXX", folder) >= (int)sizeof name)
-            return -ENAMETOOLONG;
-        spill->fd = mkostemp(name, O_CLOEXEC);
-        if (spill->fd < 0)
-            return -errno;
-        unlink(name);
-    }
-    return 0;
+    spill->fd = spill_temporary();
+    return spill->fd < 0 ? spill->fd : 0;
 }
 
 static void spill_free_runs(struct spill *spill)
@@ -215,6 +224,13 @@ int spill_next(struct spill *spill, struct spill_record *record, uint64_t *place
         spill->heap[0] = spill->heap[--spill->nr_heap];
     spill_sift(spill, 0);
     return 1;
+}
+
+const struct spill_record *spill_ahead(const struct spill *spill)
+{
+    const struct spill_run *run = spill->nr_heap ? &spill->runs[spill->heap[0]] : NULL;
+
+    return run && run->at + SPILL_AHEAD < run->filled ? &run->buffer[run->at + SPILL_AHEAD] : NULL;
 }
 
 int spill_get(struct spill *spill, uint64_t place, struct spill_record *record)

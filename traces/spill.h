@@ -45,6 +45,9 @@ static inline bool spill_precedes(const struct spill_record *a, const struct spi
     return a->time_ns != b->time_ns ? a->time_ns < b->time_ns : a->order < b->order;
 }
 
+/* An unlinked file in TMPDIR; its descriptor or a negative errno. */
+int spill_temporary(void);
+
 /* All that can fail return 0 or a negative errno. */
 int spill_init(struct spill *spill);
 void spill_cleanup(struct spill *spill);
@@ -53,6 +56,8 @@ int spill_add(struct spill *spill, const struct spill_record *record);
 int spill_rewind(struct spill *spill);
 /* 1: the next record, and where it is in the file; 0: the end. */
 int spill_next(struct spill *spill, struct spill_record *record, uint64_t *place);
+/* A record that will be given soon, of those at hand, or NULL. */
+const struct spill_record *spill_ahead(const struct spill *spill);
 /* A record that was read before, again. */
 int spill_get(struct spill *spill, uint64_t place, struct spill_record *record);
 /* Changes the cache of a record that was read; spill_rewind comes before it is read again. */

@@ -171,6 +171,7 @@ static int summary_finish(struct summary_pass *pass)
 
         cache->name = strdup(i < nr_caches ? caches[i].name : "(untyped)");
         cache->object_size = i < nr_caches ? caches[i].object_size : 0;
+        cache->align = i < nr_caches ? caches[i].align : 0;
         cache->flags = i < nr_caches ? caches[i].flags : 0;
         cache->repairs = *trace_get_cache_repairs(pass->reader, i);
         row = &pass->rows[i < nr_caches ? i + 1 : 0];

@@ -14,7 +14,8 @@ struct trace_cache_summary {
     uint64_t recorded_bytes;  /* the same, as the recorded allocator gave */
     uint64_t peak_live_objects;
     uint64_t cross_stream_frees;
-    uint32_t flags;
+    uint32_t align; /* 0: not recorded */
+    uint32_t flags; /* enum trace_cache_flags */
     struct trace_repairs repairs;
 };
 

@@ -49,7 +49,12 @@ struct trace_type {
     uint16_t flags;         /* enum trace_type_flags */
 };
 
-enum trace_cache_flags { TRACE_CACHE_MERGED = 1 << 0 /* one name for several caches, as seen */ };
+/* A bit that is not known is carried along and means nothing. */
+enum trace_cache_flags {
+    TRACE_CACHE_MERGED = 1 << 0,      /* one name for several caches, as seen or told */
+    TRACE_CACHE_CONSTRUCTED = 1 << 1, /* has a constructor: objects are freed constructed */
+    TRACE_CACHE_RCU = 1 << 2          /* type-safe: pages go back only past a grace period */
+};
 
 struct trace_cache {
     const char *name;

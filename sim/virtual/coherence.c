@@ -5,7 +5,8 @@
  * Protocol. A directory as exact as can be: MESI, or MOESI where the table has it (as AMD's: who
  * reads a modified line gets a copy, and its owner keeps it, OWNED, to answer for it). A load of
  * what nobody holds makes EXCLUSIVE, which a store turns into MODIFIED without a word. A store or
- * atomic takes all copies of others away. Transitions are immediate; their time is the line's.
+ * atomic takes all copies of others away; where the table says so (migratory) a load of a modified
+ * line does too, and has it MODIFIED. Transitions are immediate; their time is the line's.
  *
  * Queueing. What goes through the directory (transfers, upgrades, memory) has its line to itself
  * for as long as it takes, and waits for those before it: n readers of one word come one after the
@@ -313,6 +314,10 @@ static uint64_t transfer(struct coherence *coherence, struct coherence_line *lin
     if (access->op != COST_LOAD) {
         take_copies(coherence, line, access);
         become_only(coherence, line, access, true);
+    } else if (line->state == LINE_MODIFIED && coherence->costs->migrates) {
+        take_copies(coherence, line, access);
+        become_only(coherence, line, access, true);
+        line->state = LINE_MODIFIED;
     } else {
         if (line->state == LINE_MODIFIED) {
             known_forget(coherence, source, access->address / COHERENCE_LINE);

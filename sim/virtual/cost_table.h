@@ -66,6 +66,7 @@ struct cost_table {
     char *topology;     /* hwloc synthetic description */
     double hz;
     bool has_owned; /* MOESI */
+    bool migrates;  /* a modified line goes over to its reader: Cox & Fowler, ISCA 1993 */
     struct cost_cache l1, l2, llc;
 
     /* What this CPU has already: by where it is found. */

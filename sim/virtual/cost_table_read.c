@@ -28,6 +28,7 @@ const struct cost_key cost_keys[COST_KEYS] = {
     {"topology", COST_KEY_TEXT, AT(topology), 0, false},
     {"hz", COST_KEY_HZ, AT(hz), 0, false},
     {"owned", COST_KEY_YES_NO, AT(has_owned), 0, false},
+    {"migratory", COST_KEY_YES_NO, AT(migrates), 0, true},
     {"l1", COST_KEY_CACHE, AT(l1), AT(l1_cycles), false},
     {"l2", COST_KEY_CACHE, AT(l2), AT(l2_cycles), false},
     {"llc", COST_KEY_CACHE, AT(llc), AT(llc_cycles), false},

@@ -29,7 +29,7 @@ struct cost_key {
     size_t offset, cycles_offset; /* in struct cost_table */
     bool optional;
 };
-#define COST_KEYS 19
+#define COST_KEYS 20
 extern const struct cost_key cost_keys[COST_KEYS];
 
 /* Sizes are bytes, or end in K or M: powers of 1,024. */

@@ -12,8 +12,8 @@
 #include <string.h>
 
 static const struct import_format *const import_formats[] = {
-    &import_perf_script, &import_ftrace, &import_android, &import_mtrace,
-    &import_logalloc,    &import_rep,    &import_dump,
+    &import_perf_data, &import_perf_script, &import_trace_dat, &import_ftrace, &import_android,
+    &import_mtrace,    &import_logalloc,    &import_rep,       &import_dump,
 };
 
 enum { IMPORT_FORMATS = sizeof import_formats / sizeof *import_formats };
@@ -63,11 +63,6 @@ static int import_detect(struct import_source *source, const struct import_forma
     }
     if (source->options->format)
         return import_find_format(source->options->format, found, error);
-    if (length >= 8 && memcmp(start, "PERFILE2", 8) == 0)
-        return error_set(error, EINVAL,
-                         "%s: this is perf.data; make text of it: perf script -i %s "
-                         "--show-lost-events | slablab import - -o OUT.slt",
-                         source->name, source->name);
     if (length >= 4 && memcmp(start, "\x89SLT", 4) == 0)
         return error_set(error, EINVAL, "%s: this is a trace already", source->name);
     return error_set(error, EINVAL,
@@ -96,6 +91,8 @@ static char *import_provenance(const struct import_source *source,
                      "events", (json_int_t)events, "options", "unmatched",
                      options->unmatched == IMPORT_PRELOAD ? "preload" : "drop", "call_sites",
                      options->call_sites);
+    if (json && options->kallsyms) /* names are by it, so it is an input too */
+        json_object_set_new(json_object_get(json, "options"), "kallsyms", json_true());
     text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);
     return text;
@@ -106,20 +103,11 @@ static int import_write(const struct import_source *source, const struct import_
                         struct error *error)
 {
     char *provenance = import_provenance(source, format, join_count(join));
-    struct trace_writer *writer;
-    int code;
+    int code = -ENOMEM;
 
-    if (!provenance)
-        return -ENOMEM;
-    code = trace_create(output, provenance, &writer, error);
+    if (provenance)
+        code = join_write_trace(join, output, provenance, &report->repairs, &report->events, error);
     free(provenance);
-    if (code)
-        return code;
-    code = join_finish(join, writer, &report->repairs, error);
-    report->events = trace_written(writer);
-    if (!code)
-        return trace_commit(writer, error);
-    trace_discard(writer);
     return code;
 }
 

@@ -20,12 +20,6 @@ struct kmem_line {
     struct text site, pointer, name, requested, allocated, flags, node;
 };
 
-struct kmem_event_kind {
-    const char *name;
-    enum spill_kind kind;
-    bool untyped; /* kmalloc: of no cache */
-};
-
 static const struct kmem_event_kind kmem_event_kinds[] = {
     {"kmalloc", SPILL_ALLOC, true},
     {"kmalloc_node", SPILL_ALLOC, true},
@@ -34,8 +28,6 @@ static const struct kmem_event_kind kmem_event_kinds[] = {
     {"kfree", SPILL_FREE, true},
     {"kmem_cache_free", SPILL_FREE, false},
 };
-
-enum { KMEM_MAX_CPUS = 1 << 16, KMEM_MAX_NAME = 256 /* bytes; the kernel's are far below */ };
 
 struct kmem {
     struct import_source *source;
@@ -149,7 +141,7 @@ static void kmem_parse_fields(const char *at, const char *end, struct kmem_line 
     }
 }
 
-static uint16_t kmem_type_flags(struct text flags)
+uint16_t kmem_type_flags(struct text flags)
 {
     uint16_t found = 0;
 
@@ -170,21 +162,26 @@ static int kmem_wrong_field(const struct kmem *kmem, const char *field, struct t
                                text.at ? text.at : "(missing)", expected);
 }
 
-static int64_t kmem_stream(struct kmem *kmem, uint32_t cpu)
+int64_t kmem_cpu_stream(struct join *join, int32_t streams[KMEM_MAX_CPUS], uint32_t cpu)
 {
     char name[16];
     int64_t number;
 
+    if (streams[cpu])
+        return streams[cpu] - 1;
+    snprintf(name, sizeof name, "cpu%u", cpu);
+    number = join_stream(join, name, cpu);
+    if (number >= 0)
+        streams[cpu] = (int32_t)number + 1;
+    return number;
+}
+
+static int64_t kmem_stream(struct kmem *kmem, uint32_t cpu)
+{
     if (cpu >= KMEM_MAX_CPUS)
         return import_source_wrong(kmem->source, kmem->error, "CPU %u; expected one below %d", cpu,
                                    KMEM_MAX_CPUS);
-    if (kmem->streams[cpu])
-        return kmem->streams[cpu] - 1;
-    snprintf(name, sizeof name, "cpu%u", cpu);
-    number = join_stream(kmem->join, name, cpu);
-    if (number >= 0)
-        kmem->streams[cpu] = (int32_t)number + 1;
-    return number;
+    return kmem_cpu_stream(kmem->join, kmem->streams, cpu);
 }
 
 static int kmem_node(const struct kmem *kmem, struct text text, int16_t *node)
@@ -258,18 +255,13 @@ static int kmem_add(struct kmem *kmem, const struct kmem_event_kind *kind,
     return join_add(kmem->join, kind->kind, &event);
 }
 
-static const struct kmem_event_kind *kmem_find_kind(struct text event)
+const struct kmem_event_kind *kmem_find_kind(struct text event)
 {
     for (size_t i = 0; i < sizeof kmem_event_kinds / sizeof *kmem_event_kinds; i++) {
         if (text_is(event, kmem_event_kinds[i].name))
             return &kmem_event_kinds[i];
     }
     return NULL;
-}
-
-bool kmem_is_known(struct text event)
-{
-    return kmem_find_kind(event) != NULL;
 }
 
 /* Takes the dialect's prefix off an event's name; false if it has another. */

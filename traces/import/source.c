@@ -3,6 +3,7 @@
 #include "traces/import/source.h"
 
 #include "sim/error.h"
+#include "traces/spill.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -62,10 +64,12 @@ int import_source_open(struct import_source *source, const char *path,
         .name = standard ? "standard input" : path,
         .fd = standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC),
         .options = options,
+        .room = IMPORT_BUFFER,
     };
     if (source->fd < 0)
         return error_set(error, errno, "%s: cannot open: %s", source->name, strerror(errno));
-    source->buffer = malloc(IMPORT_BUFFER);
+    source->whole = lseek(source->fd, 0, SEEK_CUR) == 0;
+    source->buffer = malloc(source->room);
     source->digest = XXH3_createState();
     if (!source->buffer || !source->digest)
         code = error_set(error, ENOMEM, "%s: %s", source->name, strerror(ENOMEM));
@@ -117,12 +121,7 @@ static int import_source_fill(struct import_source *source, struct error *error)
     memmove(source->buffer, source->buffer + source->at, source->filled - source->at);
     source->filled -= source->at;
     source->at = 0;
-    room = IMPORT_BUFFER - source->filled;
-    if (!room)
-        return error_set(error, EINVAL,
-                         "%s:%llu: the line is longer than %d bytes; this is no "
-                         "text of a recording",
-                         source->name, (unsigned long long)source->line + 1, IMPORT_BUFFER);
+    room = source->room - source->filled;
     got = archive_read_data(source->archive, source->buffer + source->filled,
                             room < IMPORT_PIECE ? room : IMPORT_PIECE);
     if (got < 0)
@@ -132,8 +131,7 @@ static int import_source_fill(struct import_source *source, struct error *error)
     XXH3_128bits_update(source->digest, source->buffer + source->filled, (size_t)got);
     source->filled += (size_t)got;
     source->bytes += (uint64_t)got;
-    if (source->options->progress)
-        source->options->progress(source->options->progress_context, source->bytes);
+    import_source_progress(source, source->bytes);
     return 0;
 }
 
@@ -164,6 +162,11 @@ int import_source_line(struct import_source *source, const char **line, size_t *
         if (end || source->ended)
             break;
         searched = left;
+        if (left == source->room)
+            return error_set(error, EINVAL,
+                             "%s:%llu: the line is longer than %d bytes; this is no "
+                             "text of a recording",
+                             source->name, (unsigned long long)source->line + 1, IMPORT_BUFFER);
         code = import_source_fill(source, error);
         if (code)
             return code;
@@ -176,6 +179,114 @@ int import_source_line(struct import_source *source, const char **line, size_t *
     if (*length && (*line)[*length - 1] == '\r')
         --*length;
     return 1;
+}
+
+int import_source_look(struct import_source *source, size_t wanted, const char **bytes,
+                       size_t *length, struct error *error)
+{
+    while (source->filled - source->at < wanted && !source->ended) {
+        int code;
+
+        if (source->filled - source->at == source->room) { /* as much as there is, not is asked */
+            char *bigger = realloc(source->buffer, 2 * source->room);
+
+            if (!bigger)
+                return error_set(error, ENOMEM, "%s: %s", source->name, strerror(ENOMEM));
+            source->buffer = bigger;
+            source->room *= 2;
+        }
+        code = import_source_fill(source, error);
+        if (code)
+            return code;
+    }
+    *bytes = source->buffer + source->at;
+    *length = source->filled - source->at < wanted ? source->filled - source->at : wanted;
+    return 0;
+}
+
+/* What is left of the input, through the buffer into the file. */
+static int import_source_copy(struct import_source *source, int fd, struct error *error)
+{
+    const char *bytes;
+    size_t length;
+    int code;
+
+    while (!(code = import_source_look(source, IMPORT_PIECE, &bytes, &length, error)) && length) {
+        import_source_take(source, length);
+        for (ssize_t done; length; bytes += done, length -= (size_t)done) {
+            done = write(fd, bytes, length);
+            if (done < 0 && errno == EINTR)
+                done = 0;
+            if (done < 0)
+                return error_set(error, errno, "%s: cannot copy it to a temporary file: %s",
+                                 source->name, strerror(errno));
+        }
+    }
+    return code;
+}
+
+/* A descriptor of the input itself, or of a copy. */
+static int import_source_file(struct import_source *source, bool plain, struct error *error)
+{
+    int fd = plain ? fcntl(source->fd, F_DUPFD_CLOEXEC, 0) : spill_temporary();
+    int code = fd >= 0 ? 0 : plain ? -errno : fd;
+
+    if (code)
+        return error_set(error, -code, "%s: cannot open it again, or a temporary file: %s",
+                         source->name, strerror(-code));
+    if (!plain)
+        code = import_source_copy(source, fd, error);
+    if (!code && lseek(fd, 0, SEEK_SET) < 0)
+        code = error_set(error, errno, "%s: cannot seek: %s", source->name, strerror(errno));
+    if (code)
+        close(fd);
+    return code ? code : fd;
+}
+
+int import_source_map(struct import_source *source, struct import_map *map, struct error *error)
+{
+    bool plain = source->whole && archive_format(source->archive) == ARCHIVE_FORMAT_RAW &&
+                 archive_filter_count(source->archive) == 1;
+    struct stat status = {0};
+    void *bytes = MAP_FAILED;
+
+    *map = (struct import_map){.fd = import_source_file(source, plain, error)};
+    if (map->fd < 0)
+        return map->fd;
+    if (!fstat(map->fd, &status))
+        bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, map->fd, 0);
+    if (bytes == MAP_FAILED) {
+        int code = -errno;
+
+        close(map->fd);
+        return error_set(error, -code, "%s: cannot map it: %s", source->name, strerror(-code));
+    }
+    madvise(bytes, (size_t)status.st_size, MADV_SEQUENTIAL);
+    map->bytes = bytes;
+    map->length = (size_t)status.st_size;
+    if (plain) { /* not read through the archive, but from the map */
+        XXH3_128bits_reset(source->digest);
+        XXH3_128bits_update(source->digest, map->bytes, map->length);
+        source->bytes = map->length;
+    }
+    source->at = source->filled;
+    source->ended = true;
+    return 0;
+}
+
+void import_source_unmap(struct import_map *map)
+{
+    if (map->bytes) {
+        munmap((void *)map->bytes, map->length);
+        close(map->fd);
+    }
+    *map = (struct import_map){.fd = -1};
+}
+
+void import_source_progress(const struct import_source *source, uint64_t bytes)
+{
+    if (source->options->progress)
+        source->options->progress(source->options->progress_context, bytes);
 }
 
 int import_source_wrong(const struct import_source *source, struct error *error, const char *format,
