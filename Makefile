@@ -295,7 +295,7 @@ check-aarch64:
 	    tests/test_coroutine.c sim/virtual/coroutine.c && \
 	TEST_WRAPPER=qemu-aarch64 tests/run build/aarch64 $(foreign_test)
 
-# Every allocation, page and system call of every command fails: see tests/faults/README.md. About ten minutes.
+# Every allocation, page and system call of every command fails: see tests/faults/README.md. About 25,000 runs.
 .PHONY: check-faults
 check-faults:
 	@$(MAKE) --no-print-directory CFG=release check-faults-run
@@ -381,7 +381,7 @@ help:
 	@echo 'make demo       install what is missing, build, replay the samples, sweep, plot, say where'
 	@echo 'make check      install what is missing, build, run the tests (under 5 minutes)'
 	@echo 'make check-all  the tests under sanitizers, valgrind, gcc and clang; schedules (about an hour)'
-	@echo 'make check-faults  every call that the program makes fails, one after another (about ten minutes)'
+	@echo 'make check-faults  every call that the program makes fails, one after another (25,000 runs, tens of minutes)'
 	@echo 'make check-numa guests of 2, of 8 and of uneven nodes under emulation (about 6 minutes)'
 	@echo 'make coverage   the tests, and which lines of allocators/ they reach'
 	@echo 'make bench      speed, as ratios measured side by side (about 2 minutes)'
