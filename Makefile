@@ -196,6 +196,21 @@ $(recorded_plugins): $(BUILD)/%.so: %.c Makefile
 	@mkdir -p $(@D)
 	$(call quiet,LINK,$@)$(CC) $(recorder_cflags) -fvisibility=default -shared -o $@ $<
 
+# What puts faults into the program: the library loaded into it, what runs and judges it, what it records.
+faults := $(addprefix $(BUILD)/tests/faults/,inject.so sweep program careless)
+faults_objects := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/inject.c %/program.c %/careless.c,$(wildcard tests/faults/*.c)))
+
+$(BUILD)/tests/faults/inject.so: tests/faults/inject.c tests/faults/shared.h Makefile
+	@mkdir -p $(@D)
+	$(call quiet,LINK,$@)$(CC) $(recorder_cflags) -fvisibility=default -shared -o $@ $< -ldl
+
+$(BUILD)/tests/faults/sweep: $(faults_objects)
+	$(call quiet,LINK,$@)$(CC) $(all_ldflags) -o $@ $^
+
+$(BUILD)/tests/faults/program $(BUILD)/tests/faults/careless: $(BUILD)/%: %.c Makefile
+	@mkdir -p $(@D)
+	$(call quiet,LINK,$@)$(CC) $(recorder_cflags) -o $@ $<
+
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,CC,$<)$(CC) $(all_cflags) $(if $(filter tests/%,$<),$(cmocka_cflags)) -MMD -MP -c -o $@ $<
@@ -232,7 +247,7 @@ FORCE:
 .SECONDARY: # objects are kept, those of tests too
 
 .PHONY: tests
-tests: all $(tests) $(virtual_tests) $(virtual_scenes) $(mutants_few) $(recorded_programs) $(recorded_plugins)
+tests: all $(tests) $(virtual_tests) $(virtual_scenes) $(mutants_few) $(recorded_programs) $(recorded_plugins) $(faults)
 
 # ---- packages ----
 # Installs what is missing on Debian and Ubuntu; elsewhere says what is wanted.
@@ -264,6 +279,7 @@ check-run: tests
 check-all: deps-check
 	@tools/install-packages --if-missing clang valgrind libclang-rt-14-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 	@$(MAKE) --no-print-directory check-aarch64
+	@$(MAKE) --no-print-directory check-faults
 	@$(MAKE) --no-print-directory CFG=debug mutants check-run
 	@$(MAKE) --no-print-directory check-numa
 	@SLABLAB_OTHER=build/debug/slablab $(MAKE) --no-print-directory CFG=release check-run explore-run
@@ -286,6 +302,15 @@ check-aarch64:
 	$(foreign_cc) -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -O2 -g -static -Itests/foreign -I. -o $(foreign_test) \
 	    tests/test_coroutine.c sim/virtual/coroutine.c && \
 	TEST_WRAPPER=qemu-aarch64 tests/run build/aarch64 $(foreign_test)
+
+# Every allocation, page and system call of every command fails: see tests/faults/README.md. About 25,000 runs.
+.PHONY: check-faults
+check-faults:
+	@$(MAKE) --no-print-directory CFG=release check-faults-run
+
+.PHONY: check-faults-run
+check-faults-run: all $(faults)
+	@tests/faults/run $(BUILD)
 
 # Placement on several nodes, in guests that have them: tests/guest/README.md.
 .PHONY: check-numa
@@ -377,6 +402,7 @@ help:
 	@echo 'make demo       install what is missing, build, replay the samples, sweep, plot, say where'
 	@echo 'make check      install what is missing, build, run the tests (under 5 minutes)'
 	@echo 'make check-all  the tests under sanitizers, valgrind, gcc and clang; schedules (about an hour); fuzz'
+	@echo 'make check-faults  every call that the program makes fails, one after another (25,000 runs, tens of minutes)'
 	@echo 'make check-numa guests of 2, of 8 and of uneven nodes under emulation (about 6 minutes)'
 	@echo 'make fuzz       every reader and parser of options, FUZZ_RUNS=1000000 inputs each (hours)'
 	@echo 'make coverage   the tests, and which lines of allocators/ they reach'

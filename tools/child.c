@@ -24,6 +24,7 @@ struct stream {
     FILE *sink;
     char *text;
     size_t size;
+    int code; /* why not all of it was read; 0 or an errno */
 };
 
 /* Moves what is there from the pipe into memory; false at the end. */
@@ -32,12 +33,15 @@ static bool stream_drain(struct stream *stream, size_t maximum)
     char block[16384];
     ssize_t count = read(stream->file, block, sizeof block);
 
+    if (count < 0 && errno != EINTR)
+        stream->code = errno;
     if (count < 0)
         return errno == EINTR;
     if (count == 0)
         return false;
-    if ((size_t)ftell(stream->sink) < maximum)
-        fwrite(block, 1, (size_t)count, stream->sink);
+    if ((size_t)ftell(stream->sink) < maximum &&
+        fwrite(block, 1, (size_t)count, stream->sink) != (size_t)count)
+        stream->code = ENOMEM;
     return true;
 }
 
@@ -92,8 +96,14 @@ static int spawn(const char *program, char *const argv[], const int pipes[2][2],
     if (*pid < 0)
         code = errno;
     close(failure[1]);
-    if (*pid > 0 && read(failure[0], &code, sizeof code) == sizeof code)
-        waitpid(*pid, NULL, 0);
+    if (*pid > 0) {
+        ssize_t told;
+
+        while ((told = read(failure[0], &code, sizeof code)) < 0 && errno == EINTR)
+            ;
+        if (told == sizeof code)
+            waitpid(*pid, NULL, 0);
+    }
     close(failure[0]);
     return code;
 }
@@ -128,8 +138,9 @@ int child_run(const char *program, char *const argv[], struct child_result *resu
     for (int i = 0; i < 2; i++) {
         if (streams[i].file >= 0)
             close(streams[i].file);
-        if (streams[i].sink && fclose(streams[i].sink) != 0 && code == 0)
+        if (streams[i].sink && (fclose(streams[i].sink) != 0 || !streams[i].text) && code == 0)
             code = ENOMEM;
+        code = code ? code : streams[i].code;
     }
     result->output = streams[0].text;
     result->output_size = streams[0].size;

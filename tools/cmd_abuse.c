@@ -318,7 +318,7 @@ int cmd_abuse(int argc, char **argv)
     struct error error;
     int code;
 
-    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    command_parse(&argp, argc, argv, 0, &arguments);
     code = columns_make(&arguments, &error);
     if (code == 0)
         code = abuses_check(&arguments, &error);

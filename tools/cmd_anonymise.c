@@ -58,7 +58,7 @@ int cmd_anonymise(int argc, char **argv)
     struct error error;
     int code;
 
-    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    command_parse(&argp, argc, argv, 0, &arguments);
     code = trace_anonymise(arguments.input, arguments.output, arguments.keep_caches, &error);
     return code ? command_failed(code, &error) : STATUS_DONE;
 }

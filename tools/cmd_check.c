@@ -36,7 +36,7 @@ int cmd_check(int argc, char **argv)
     ssize_t count;
     int code;
 
-    argp_parse(&argp, argc, argv, 0, NULL, &trace);
+    command_parse(&argp, argc, argv, 0, &trace);
     code = trace_open(trace, &reader, &error);
     if (code)
         return command_failed(code, &error);

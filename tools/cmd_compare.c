@@ -350,7 +350,7 @@ int cmd_compare(int argc, char **argv)
     struct error error;
     int code = 0;
 
-    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    command_parse(&argp, argc, argv, 0, &arguments);
     if (arguments.figures.count == 0)
         code = word_list_parse("throughput,peak_bytes", &arguments.figures, &error);
     for (size_t i = 0; code == 0 && i < arguments.nr_sources; i++)

@@ -131,7 +131,7 @@ int cmd_cut(int argc, char **argv)
     struct error error;
     int code;
 
-    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    command_parse(&argp, argc, argv, 0, &arguments);
     code = trace_cut(arguments.input, arguments.output, &arguments.range, &report, &error);
     if (code)
         return command_failed(code, &error);

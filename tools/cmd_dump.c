@@ -33,7 +33,7 @@ int cmd_dump(int argc, char **argv)
     struct error error;
     int code;
 
-    argp_parse(&argp, argc, argv, 0, NULL, &trace);
+    command_parse(&argp, argc, argv, 0, &trace);
     code = trace_dump(trace, stdout, &error);
     return code ? command_failed(code, &error) : STATUS_DONE;
 }

@@ -6,6 +6,7 @@
 #include "tools/command.h"
 #include "tools/explore_child.h"
 #include "tools/list_option.h"
+#include "tools/no_memory.h"
 #include "traces/outfile.h"
 
 #include <argp.h>
@@ -163,11 +164,11 @@ static char *help_filter(int key, const char *text, void *input)
     (void)input;
     if (key != ARGP_KEY_HELP_POST_DOC || !text)
         return (char *)text;
-    stream = open_memstream(&all, &size);
+    stream = text_open(&all, &size);
     fprintf(stream, "%s\n\nScenarios:\n", text);
     for (unsigned i = 0; (info = virtual_explore_scenario(i)) != NULL; i++)
         fprintf(stream, "  %-14s %u CPUs: %s\n", info->name, info->cpus, info->summary);
-    fclose(stream);
+    text_close(stream, &all);
     return all;
 }
 
@@ -371,7 +372,7 @@ int cmd_explore(int argc, char **argv)
     bool found = false;
     int code;
 
-    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    command_parse(&argp, argc, argv, 0, &arguments);
     /* An exhaustive search comes to a schedule by way of those before it. */
     if (arguments.replays && arguments.config.scheduler == EXPLORE_EXHAUSTIVE) {
         arguments.config.schedules = arguments.replay + 1;

@@ -109,7 +109,7 @@ int cmd_import(int argc, char **argv)
     struct error error;
     int code;
 
-    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    command_parse(&argp, argc, argv, 0, &arguments);
     arguments.options.progress_context = (void *)arguments.input;
     if (same_file(arguments.input, arguments.output)) {
         error_set(&error, EINVAL, "%s: input and output are one file", arguments.input);

@@ -88,7 +88,7 @@ int cmd_info(int argc, char **argv)
     struct error error;
     int code;
 
-    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    command_parse(&argp, argc, argv, 0, &arguments);
     code = trace_summary_read(arguments.trace, &summary, &error);
     if (code)
         return command_failed(code, &error);

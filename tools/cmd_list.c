@@ -10,7 +10,9 @@
 #include "traces/import/import.h"
 
 #include <argp.h>
+#include <errno.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,8 +77,13 @@ static json_t *list_tunables(void)
 
     for (size_t i = 0; i < count; i++) {
         struct allocator_instance *instance;
+        int code = allocator_create(all[i]->name, &instance, NULL);
 
-        if (allocator_create(all[i]->name, &instance, NULL) != 0)
+        if (code == -ENOMEM) {
+            json_decref(list);
+            return NULL;
+        }
+        if (code) /* no allocator here */
             continue;
         for (const struct tunable *tunable = allocator_design(instance)->tunables;
              tunable && tunable->key; tunable++) {
@@ -109,7 +116,7 @@ static json_t *describe_table(const struct cost_table *table)
     struct topology *topology;
     json_t *object;
 
-    if (topology_create_synthetic(table->topology, &topology, NULL) != 0)
+    if (!table || topology_create_synthetic(table->topology, &topology, NULL) != 0)
         return NULL;
     object =
         json_pack("{s:s, s:s, s:i, s:i, s:f, s:s, s:s, s:s}", "name", table->name, "summary",
@@ -120,22 +127,31 @@ static json_t *describe_table(const struct cost_table *table)
     return object;
 }
 
+static json_t *describe_host(void)
+{
+    struct topology *host;
+    json_t *object;
+
+    if (topology_create_host(&host, NULL) != 0)
+        return NULL;
+    object = json_pack("{s:s, s:s, s:i, s:i}", "name", "host", "summary", topology_describe(host),
+                       "cpus", (int)topology_nr_cpus(host), "nodes", (int)topology_nr_nodes(host));
+    topology_destroy(host);
+    return object;
+}
+
 /* This host for replay, and those of cost tables. */
 static json_t *list_machines(void)
 {
     json_t *list = json_array();
-    struct topology *host;
+    int code = json_array_append_new(list, describe_host());
 
-    if (topology_create_host(&host, NULL) == 0) {
-        json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:i}", "name", "host", "summary",
-                                              topology_describe(host), "cpus",
-                                              (int)topology_nr_cpus(host), "nodes",
-                                              (int)topology_nr_nodes(host)));
-        topology_destroy(host);
-    }
     for (size_t i = 0; i < cost_table_count(); i++)
-        json_array_append_new(list, describe_table(cost_table_at(i)));
-    return list;
+        code = code ? code : json_array_append_new(list, describe_table(cost_table_at(i)));
+    if (!code)
+        return list;
+    json_decref(list);
+    return NULL;
 }
 
 static json_t *list_importers(void)
@@ -161,7 +177,12 @@ static json_t *list_workloads(void)
         void *options = workload_options(all[i]);
         char value[64];
 
-        for (const struct tunable *row = all[i]->parameters; options && row->key; row++) {
+        if (!options) {
+            json_decref(parameters);
+            json_decref(list);
+            return NULL;
+        }
+        for (const struct tunable *row = all[i]->parameters; row->key; row++) {
             json_t *object =
                 json_pack("{s:s, s:s, s:s}", "name", row->key, "default",
                           tunable_text(row, options, value, sizeof value), "summary", row->summary);
@@ -264,11 +285,18 @@ int cmd_list(int argc, char **argv)
 {
     struct arguments arguments = {0};
     json_t *all = json_object();
+    bool complete = true;
 
-    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    command_parse(&argp, argc, argv, 0, &arguments);
     for (size_t i = 0; i < LISTS; i++) {
         if (!arguments.what || strcmp(arguments.what, lists[i].what) == 0)
-            json_object_set_new(all, lists[i].what, lists[i].list());
+            complete = json_object_set_new(all, lists[i].what, lists[i].list()) == 0 && complete;
+    }
+    if (!complete) {
+        json_decref(all);
+        fprintf(stderr, "slablab: could not list all %s: no memory, or files that it needs\n",
+                arguments.what ? arguments.what : "that there is");
+        return STATUS_FAILED;
     }
     if (arguments.json) {
         const json_t *shown = arguments.what ? json_object_get(all, arguments.what) : all;

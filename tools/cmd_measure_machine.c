@@ -321,7 +321,7 @@ int cmd_measure_machine(int argc, char **argv)
     int code;
 
     cpu_read(&since);
-    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    command_parse(&argp, argc, argv, 0, &arguments);
     code = cost_table_find(arguments.like ? arguments.like : measure_reference(),
                            &options.reference, &error);
     if (!code)

@@ -60,7 +60,7 @@ int cmd_merge(int argc, char **argv)
         code = error_set(&error, ENOMEM, "no memory for the names of the traces");
         return command_failed(code, &error);
     }
-    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    command_parse(&argp, argc, argv, 0, &arguments);
     code = trace_merge(arguments.inputs, arguments.nr_inputs, arguments.output, &error);
     free(arguments.inputs);
     return code ? command_failed(code, &error) : STATUS_DONE;

@@ -124,7 +124,7 @@ int cmd_plot(int argc, char **argv)
     struct error error;
     int code;
 
-    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    command_parse(&argp, argc, argv, 0, &arguments);
     if (!is_folder(arguments.folder)) {
         error_set(&error, ENOTDIR, "%s is no folder of a sweep", arguments.folder);
         return command_failed(-ENOTDIR, &error);

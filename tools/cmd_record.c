@@ -58,7 +58,7 @@ int cmd_record(int argc, char **argv)
     const struct command *recorder = NULL;
     char name[64];
 
-    argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &recorder);
+    command_parse(&argp, argc, argv, ARGP_IN_ORDER, &recorder);
     snprintf(name, sizeof name, "slablab record %s", recorder->name);
     argv[1] = name;
     return recorder->run(argc - 1, argv + 1);

@@ -208,7 +208,7 @@ int cmd_record_kernel(int argc, char **argv)
     struct error error;
     int status;
 
-    argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
+    command_parse(&argp, argc, argv, ARGP_IN_ORDER, &arguments);
     status = record_check_output(arguments.output, &error);
     if (!status)
         status = kernel_run(&arguments.run, &error);

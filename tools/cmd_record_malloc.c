@@ -158,7 +158,7 @@ int cmd_record_malloc(int argc, char **argv)
     bool counter;
     int status;
 
-    argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
+    command_parse(&argp, argc, argv, ARGP_IN_ORDER, &arguments);
     status = record_check_output(arguments.output, &error);
     if (status)
         return command_failed(status, &error);

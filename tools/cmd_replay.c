@@ -41,6 +41,6 @@ int cmd_replay(int argc, char **argv)
     struct session_arguments arguments = {0};
 
     replay_options_init(&arguments.options);
-    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    command_parse(&argp, argc, argv, 0, &arguments);
     return session_run(&arguments, argc, argv, "replay");
 }

@@ -8,6 +8,7 @@
 #include "tools/command.h"
 #include "tools/compare.h"
 #include "tools/list_option.h"
+#include "tools/no_memory.h"
 #include "tools/pareto.h"
 #include "tools/record.h"
 #include "tools/report_page.h"
@@ -20,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct arguments {
     const char *folder;
@@ -120,10 +122,8 @@ static char *load_finding(const struct comparison *comparison, size_t first, siz
     const struct pairing *base = NULL;
     char *text = NULL;
     size_t size = 0, i;
-    FILE *stream = open_memstream(&text, &size);
+    FILE *stream = text_open(&text, &size);
 
-    if (!stream)
-        return NULL;
     for (i = first;
          i < comparison->count && pairs_same_load(&comparison->pairs[i], &comparison->pairs[first]);
          i++) {
@@ -151,22 +151,23 @@ static char *load_finding(const struct comparison *comparison, size_t first, siz
         fprintf(stream, "; %s: %s", pair->other->name, words);
     }
     fprintf(stream, ".");
-    return fclose(stream) == 0 ? text : NULL;
+    text_close(stream, &text);
+    return text;
 }
 
 static void advice_item(const struct report *report, const struct pareto_curve *curve)
 {
     char *text = NULL;
     size_t size = 0;
-    FILE *stream = curve->label ? open_memstream(&text, &size) : NULL;
+    FILE *stream = curve->label ? text_open(&text, &size) : NULL;
 
     if (!stream)
         return; /* all designs together: their front is in the table */
     load_print(curve->load, stream);
     fprintf(stream, ", %s: ", curve->label);
     pareto_advice(&report->pareto, curve, stream);
-    if (fclose(stream) == 0)
-        page_item(report->page, text);
+    text_close(stream, &text);
+    page_item(report->page, text);
     free(text);
 }
 
@@ -177,8 +178,7 @@ static void findings_print(const struct report *report)
     for (size_t i = 0; i < report->throughput.count;) {
         char *text = load_finding(&report->throughput, i, &i);
 
-        if (text)
-            page_item(report->page, text);
+        page_item(report->page, text);
         free(text);
     }
     for (size_t i = 0; i < report->pareto.count; i++)
@@ -198,13 +198,14 @@ struct table {
 static bool table_begin(struct table *table)
 {
     *table = (struct table){0};
-    table->stream = open_memstream(&table->text, &table->size);
+    table->stream = text_open(&table->text, &table->size);
     return table->stream;
 }
 
 static void table_end(const struct report *report, struct table *table)
 {
-    if (fclose(table->stream) == 0 && table->size)
+    text_close(table->stream, &table->text);
+    if (table->size)
         page_preformatted(report->page, table->text);
     free(table->text);
 }
@@ -296,6 +297,17 @@ static int pictures_draw(const struct report *report, struct error *error)
     return code;
 }
 
+/* How many there are, or a negative errno; no folder, no pictures. */
+static int pictures_list(const char *plots, struct dirent ***entries, struct error *error)
+{
+    int count = scandir(plots, entries, is_svg, picture_order);
+
+    if (count >= 0)
+        return count;
+    *entries = NULL;
+    return errno == ENOENT ? 0 : error_set(error, errno, "%s: %s", plots, strerror(errno));
+}
+
 static int pictures_print(const struct report *report, struct error *error)
 {
     struct dirent **entries = NULL;
@@ -304,13 +316,14 @@ static int pictures_print(const struct report *report, struct error *error)
 
     if (asprintf(&plots, "%s/plots", report->folder) < 0)
         return error_set(error, ENOMEM, "no memory for a path");
-    count = scandir(plots, &entries, is_svg, picture_order);
-    if (count <= 0) {
+    count = pictures_list(plots, &entries, error);
+    if (count == 0) {
         free(entries);
         entries = NULL;
         code = pictures_draw(report, error);
-        count = code ? 0 : scandir(plots, &entries, is_svg, picture_order);
+        count = code ? 0 : pictures_list(plots, &entries, error);
     }
+    code = count < 0 ? count : code;
     if (code == 0)
         page_heading(report->page, "Pictures");
     for (int i = 0; i < count; i++) {
@@ -390,7 +403,7 @@ static void command_print(const struct report *report)
     const char *trace;
     char *text = NULL;
     size_t size = 0, i;
-    FILE *stream = report->sweep ? open_memstream(&text, &size) : NULL;
+    FILE *stream = report->sweep ? text_open(&text, &size) : NULL;
 
     if (!stream)
         return;
@@ -406,10 +419,9 @@ static void command_print(const struct report *report)
     fprintf(stream, "\nslablab report");
     word_print(stream, report->folder);
     fprintf(stream, " -o REPORT.html\n");
-    if (fclose(stream) == 0) {
-        page_heading(report->page, "How to run it again");
-        page_preformatted(report->page, text);
-    }
+    text_close(stream, &text);
+    page_heading(report->page, "How to run it again");
+    page_preformatted(report->page, text);
     free(text);
 }
 
@@ -417,6 +429,7 @@ static void command_print(const struct report *report)
 
 static int report_read(struct report *report, struct error *error)
 {
+    json_error_t reason;
     char *path;
     int code = series_read(report->folder, report->with, &report->series, error);
 
@@ -433,18 +446,22 @@ static int report_read(struct report *report, struct error *error)
         return code;
     if (asprintf(&path, "%s/%s", report->folder, SWEEP_FILE_NAME) < 0)
         return error_set(error, ENOMEM, "no memory for a path");
-    report->sweep = json_load_file(path, 0, NULL);
+    /* Results need not have it, but what is there must be read. */
+    report->sweep = json_load_file(path, 0, &reason);
+    if (!report->sweep && access(path, F_OK) == 0)
+        code = error_set(error, EIO, "%s: %s", path, reason.text);
     free(path);
-    return 0;
+    return code;
 }
 
 static int report_write(const struct report *report, struct error *error)
 {
     struct stat status;
-    bool folder = stat(report->folder, &status) == 0 && S_ISDIR(status.st_mode);
     char title[300];
     int code = 0;
 
+    if (stat(report->folder, &status) != 0)
+        return error_set(error, errno, "%s: %s", report->folder, strerror(errno));
     snprintf(title, sizeof title, "Slab allocators compared: %s", report->folder);
     page_begin(report->page, title);
     page_paragraph(
@@ -465,7 +482,7 @@ static int report_write(const struct report *report, struct error *error)
     comparison_table(report, &report->memory);
     pareto_table(report);
     scaling_table(report);
-    if (folder)
+    if (S_ISDIR(status.st_mode))
         code = pictures_print(report, error);
     provenance_print(report);
     command_print(report);
@@ -482,7 +499,7 @@ int cmd_report(int argc, char **argv)
     struct error error;
     int code;
 
-    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    command_parse(&argp, argc, argv, 0, &arguments);
     report.folder = arguments.folder;
     report.with = arguments.with;
     code = report_read(&report, &error);

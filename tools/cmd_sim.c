@@ -93,7 +93,7 @@ int cmd_sim(int argc, char **argv)
     session->options.replicas.automatic = true;
     session->options.run.replay.loops = 1;
     session->simulated = true;
-    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    command_parse(&argp, argc, argv, 0, &arguments);
     status = arguments.calibrate ? calibrate_run(session, &arguments.traces, arguments.output)
                                  : session_run(session, argc, argv, "sim");
     word_list_cleanup(&arguments.traces);

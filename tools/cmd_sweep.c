@@ -497,10 +497,10 @@ static int sweep_run(struct sweep *sweep, size_t *missing, struct error *error)
         code = run_all(sweep, error);
     }
     *missing = sweep_plan_missing(&sweep->plan);
-    if (code == 0) {
-        sweep_table_print(sweep->arguments->folder);
+    if (code == 0 && *missing < sweep->plan.nr_runs)
+        code = sweep_table_print(sweep->arguments->folder, error);
+    if (code == 0)
         summary_print(sweep, *missing);
-    }
     return code;
 }
 
@@ -534,7 +534,7 @@ int cmd_sweep(int argc, char **argv)
     arguments.command = typed;
     replay_options_init(&arguments.options);
     machine_options_init(&arguments.machines);
-    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    command_parse(&argp, argc, argv, 0, &arguments);
     code = sweep_run(&sweep, &missing, &error);
     sweep_cleanup(&sweep);
     machine_options_cleanup(&arguments.machines);

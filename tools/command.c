@@ -8,7 +8,19 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+void command_parse(const struct argp *argp, int argc, char **argv, unsigned flags, void *input)
+{
+    error_t code = argp_parse(argp, argc, argv, flags, NULL, input);
+
+    if (!code)
+        return;
+    fprintf(stderr, "%s: could not read the options: %s\n", argv[0], strerror(code));
+    exit(STATUS_FAILED);
+}
 
 error_t command_one_trace(int key, char *text, struct argp_state *state, const char **trace)
 {

@@ -41,6 +41,12 @@ int cmd_sim(int argc, char **argv);
 int cmd_sweep(int argc, char **argv);
 
 /*
+ * argp_parse(3), which ends the program where the usage is wrong, and here too where there is no
+ * memory for the options.
+ */
+void command_parse(const struct argp *argp, int argc, char **argv, unsigned flags, void *input);
+
+/*
  * Of a command that takes one trace: its ARGP_KEY_ARG and ARGP_KEY_END, into *trace (NULL at
  * first). ARGP_ERR_UNKNOWN for all other keys.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The scalability law of each design and size whose threads were varied. */
 #include "tools/compare.h"
+#include "tools/no_memory.h"
 #include "tools/scaling.h"
 
 #include <math.h>
@@ -87,12 +88,11 @@ size_t scaling_print(const struct series *series, FILE *stream)
 {
     char *text = NULL;
     size_t size = 0, found;
-    FILE *rows = open_memstream(&text, &size);
+    FILE *rows = text_open(&text, &size);
 
-    if (!rows)
-        return 0;
     found = rows_visit(series, row_print, rows);
-    if (fclose(rows) == 0 && found)
+    text_close(rows, &text);
+    if (found)
         fprintf(stream,
                 "Scaling (Gunther's universal scalability law)\n  %-20s %-28s %8s %10s %s\n%s", "",
                 "", "sigma", "kappa", "peak", text);

@@ -79,6 +79,8 @@ static int run(const struct explore_config *config, struct shared *shared, FILE 
     explored->seconds = now() - start;
     explored->progress = shared->progress;
     explored->found = WIFSIGNALED(status);
+    if (explored->found && shared->progress.no_memory)
+        return error_set(error, ENOMEM, "%s", shared->progress.finding);
     if (explored->found && shared->progress.finding[0])
         snprintf(explored->what, sizeof explored->what, "%s", shared->progress.finding);
     else if (explored->found)

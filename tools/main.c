@@ -2,6 +2,7 @@
 /* The program: finds the command and runs it. */
 #include "sim/error.h"
 #include "tools/command.h"
+#include "tools/no_memory.h"
 #include "traces/outfile.h"
 #include "version.h"
 
@@ -58,13 +59,22 @@ static int run_command(const struct command *command, int argc, char **argv)
     argp_err_exit_status = STATUS_USAGE;
     setenv("ARGP_HELP_FMT", "rmargin=110", 0); /* or it would wrap the examples */
     outfile_unlink_on_signals();
+    json_memory_insist();
     return command->run(argc, argv);
+}
+
+/* `status`, or failure where what was printed did not all reach standard output. */
+static int ended(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "slablab: standard output: could not write all of it\n");
+    return STATUS_FAILED;
 }
 
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : NULL;
-    int status;
 
     if (!name) {
         usage(stderr);
@@ -72,21 +82,15 @@ int main(int argc, char **argv)
     }
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         usage(stdout);
-        return STATUS_DONE;
+        return ended(STATUS_DONE);
     }
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
         printf("slablab %s (%s; %s)\n", SLABLAB_VERSION, SLABLAB_COMMIT, SLABLAB_BUILD);
-        return STATUS_DONE;
+        return ended(STATUS_DONE);
     }
     for (size_t i = 0; i < COMMANDS; i++) {
-        if (strcmp(name, commands[i].name) != 0)
-            continue;
-        status = run_command(&commands[i], argc - 1, argv + 1);
-        if (fflush(stdout) != 0 || ferror(stdout)) {
-            fprintf(stderr, "slablab: standard output: could not write all of it\n");
-            return STATUS_FAILED;
-        }
-        return status;
+        if (strcmp(name, commands[i].name) == 0)
+            return ended(run_command(&commands[i], argc - 1, argv + 1));
     }
     fprintf(stderr, "slablab: no command '%s'; there are:", name);
     for (size_t i = 0; i < COMMANDS; i++)

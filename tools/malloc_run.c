@@ -50,6 +50,35 @@ static int check_library(const char *path, struct error *error)
                      path);
 }
 
+/* The one whose folder is there: who ends the program anywhere leaves none behind. */
+static struct malloc_run *recording;
+
+static void recording_cleanup(void)
+{
+    if (recording)
+        malloc_run_cleanup(recording);
+}
+
+/*
+ * Opened at once, to be listed when there are no more descriptors, or no memory, for that. What
+ * atexit cannot note is no reason not to record.
+ */
+static int folder_watch(struct malloc_run *run)
+{
+    int code;
+
+    run->listing = opendir(run->folder);
+    if (!run->listing) {
+        code = errno;
+        rmdir(run->folder);
+        return code;
+    }
+    if (!recording)
+        atexit(recording_cleanup);
+    recording = run;
+    return 0;
+}
+
 /* By its whole path, since programs change theirs; within what the library keeps of it. */
 static int make_folder(struct malloc_run *run, struct error *error)
 {
@@ -66,6 +95,8 @@ static int make_folder(struct malloc_run *run, struct error *error)
         code = ENAMETOOLONG;
     else if (!mkdtemp(run->folder))
         code = errno;
+    else
+        code = folder_watch(run);
     if (!code)
         return 0;
     run->folder[0] = '\0';
@@ -170,6 +201,7 @@ int malloc_run(struct malloc_run *run, char *const argv[], struct error *error)
     int code;
 
     run->folder[0] = '\0';
+    run->listing = NULL;
     code = find_library(library, sizeof library, error);
     if (!code)
         code = check_library(library, error);
@@ -186,13 +218,16 @@ int malloc_run(struct malloc_run *run, char *const argv[], struct error *error)
 
 void malloc_run_cleanup(struct malloc_run *run)
 {
-    DIR *folder = *run->folder ? opendir(run->folder) : NULL;
+    DIR *folder = run->listing;
 
     if (!folder)
         return;
+    rewinddir(folder);
     for (const struct dirent *entry; (entry = readdir(folder));)
         unlinkat(dirfd(folder), entry->d_name, 0); /* refuses "." and "..", and there are no more */
     closedir(folder);
     rmdir(run->folder);
     run->folder[0] = '\0';
+    run->listing = NULL;
+    recording = NULL;
 }

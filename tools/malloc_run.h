@@ -13,6 +13,7 @@ struct malloc_run {
     bool call_sites;
     const char *clock;     /* as MALLOC_RAW_CLOCK says */
     char folder[PATH_MAX]; /* what is recorded, once it ran */
+    void *listing;         /* of the folder, open while it is there: DIR */
     int status;            /* as wait gives it */
 };
 
@@ -22,7 +23,7 @@ struct malloc_run {
  * -ENOENT or so: it cannot be run, or the library is not there.
  */
 int malloc_run(struct malloc_run *run, char *const argv[], struct error *error);
-/* Removes the folder and what is in it. */
+/* Removes the folder and what is in it; so does exit(3). */
 void malloc_run_cleanup(struct malloc_run *run);
 
 #endif

@@ -272,6 +272,8 @@ static int own(const struct measure_options *options, enum cost_op op, uint64_t 
 static int local_run(const struct measure_options *options, const struct cost_table *table,
                      struct measurement *measurement, uint64_t budget_ns, struct error *error)
 {
+    /* Systems that hide their second level (in containers, say) still tell of the last. */
+    size_t nearer = table->l2.bytes ? table->l2.bytes : table->l1.bytes;
     int code = own(options, COST_LOAD, budget_ns, &measurement->l1, error);
 
     if (!code)
@@ -281,9 +283,9 @@ static int local_run(const struct measure_options *options, const struct cost_ta
     /* Half of a cache must be more than all of the nearer one, or that is measured again. */
     if (!code && table->l2.bytes / 2 > table->l1.bytes)
         code = chase(options, table->l2.bytes, budget_ns, &measurement->l2, error);
-    if (!code && table->llc.bytes / 2 > 2 * table->l2.bytes) {
+    if (!code && table->llc.bytes / 2 > 2 * nearer) {
         /* Not all of a large one: others use it too, and a guest is told more than it gets. */
-        size_t bytes = 16 * (size_t)table->l2.bytes;
+        size_t bytes = 16 * nearer;
 
         code = chase(options, bytes < table->llc.bytes ? bytes : table->llc.bytes, budget_ns,
                      &measurement->llc, error);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Fronts, knees and what to take: for a person, and as an object. */
 #include "tools/compare.h"
+#include "tools/no_memory.h"
 #include "tools/pareto.h"
 
 #include <math.h>
@@ -198,7 +199,7 @@ static json_t *curve_json(const struct pareto *pareto, const struct pareto_curve
     json_t *points = json_array();
     char *text = NULL;
     size_t size = 0;
-    FILE *stream = curve->label ? open_memstream(&text, &size) : NULL;
+    FILE *stream = curve->label ? text_open(&text, &size) : NULL;
 
     if (curve->label)
         json_object_set_new(object, "label", json_string(curve->label));
@@ -219,8 +220,8 @@ static json_t *curve_json(const struct pareto *pareto, const struct pareto_curve
     json_object_set_new(object, "points", points);
     if (stream) {
         pareto_advice(pareto, curve, stream);
-        if (fclose(stream) == 0)
-            json_object_set_new(object, "advice", json_string(text));
+        text_close(stream, &text);
+        json_object_set_new(object, "advice", json_string(text));
     }
     free(text);
     return object;

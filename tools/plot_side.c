@@ -56,9 +56,10 @@ json_t *plot_side_read(struct plot_writer *writer, const json_t *run)
         return NULL;
     }
     side = line_find(file, record_text(run, "run"));
-    fclose(file);
     if (!side)
-        note_missing(writer, path, "no whole line in it for the run");
+        note_missing(writer, path,
+                     ferror(file) ? "cannot be read" : "no whole line in it for the run");
+    fclose(file);
     return side;
 }
 

@@ -145,6 +145,7 @@ int plot_template_copy(const struct plot_writer *writer, const char *name, FILE 
     char path[4096], block[4096];
     size_t count;
     FILE *from;
+    int code = 0;
 
     snprintf(path, sizeof path, "%s/%s", writer->scripts, name);
     from = fopen(path, "re");
@@ -152,8 +153,10 @@ int plot_template_copy(const struct plot_writer *writer, const char *name, FILE 
         return error_set(writer->error, EIO, "%s: %s", path, strerror(errno));
     while ((count = fread(block, 1, sizeof block, from)) > 0)
         fwrite(block, 1, count, to);
+    if (ferror(from))
+        code = error_set(writer->error, EIO, "%s: %s", path, strerror(errno));
     fclose(from);
-    return 0;
+    return code;
 }
 
 int plot_style_write(const struct plot_writer *writer)

@@ -124,7 +124,7 @@ void page_preformatted(const struct report_page *page, const char *text)
  * As the address of an image: names inside of one SVG cannot meet those of another then, as they
  * would if all were part of one document. Percent-encoded (RFC 2397, RFC 3986).
  */
-static void data_print(FILE *stream, FILE *picture)
+static int data_print(FILE *stream, FILE *picture)
 {
     for (int c; (c = fgetc(picture)) != EOF;) {
         if (isalnum(c) || strchr(" -_.!~*()/:;=,", c))
@@ -132,12 +132,14 @@ static void data_print(FILE *stream, FILE *picture)
         else
             fprintf(stream, "%%%02X", (unsigned)c);
     }
+    return ferror(picture) ? -EIO : 0;
 }
 
 int page_picture(const struct report_page *page, const char *path, struct error *error)
 {
     const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
     FILE *picture;
+    int code;
 
     if (!page->html) {
         fprintf(page->stream, "![%s](%s)\n\n", name, path);
@@ -149,8 +151,8 @@ int page_picture(const struct report_page *page, const char *path, struct error 
     fputs("<figure><img alt=\"", page->stream);
     text_print(page, name);
     fputs("\" src=\"data:image/svg+xml,", page->stream);
-    data_print(page->stream, picture);
+    code = data_print(page->stream, picture);
     fputs("\"></figure>\n", page->stream);
     fclose(picture);
-    return 0;
+    return code ? error_set(error, -code, "%s: cannot be read", path) : 0;
 }

@@ -162,6 +162,12 @@ static void mark_disturbed(json_t *record, double others_share)
     json_object_set_new(record, "disturbed", json_true());
 }
 
+/* A valid one of a run that failed after it: its side file could not be written. */
+static bool record_misleads(const json_t *record, const struct child_result *result)
+{
+    return result->status != 0 && result_valid(record);
+}
+
 /* The record of a run, or of its failure. NULL: no memory. */
 static json_t *run_record(const struct sweep_runner *runner, struct run *run,
                           const struct child_result *result, double others_share)
@@ -169,7 +175,7 @@ static json_t *run_record(const struct sweep_runner *runner, struct run *run,
     const struct combination *combination = run->combination;
     json_t *record = json_loadb(result->output, result->output_size, JSON_DISABLE_EOF_CHECK, NULL);
 
-    if (!json_is_object(record)) {
+    if (!json_is_object(record) || record_misleads(record, result)) {
         json_decref(record);
         record = json_pack("{s:s, s:s, s:s, s:i, s:o}", "schema", RUNS_FAILURE_SCHEMA, "allocator",
                            combination->cell->allocator, "trace", combination->trace, "status",

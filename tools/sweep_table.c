@@ -33,12 +33,14 @@ static void series_print(const struct series *series)
     }
 }
 
-void sweep_table_print(const char *folder)
+int sweep_table_print(const char *folder, struct error *error)
 {
     struct series series;
+    int code = series_read(folder, 0, &series, error);
 
-    if (series_read(folder, 0, &series, NULL) != 0)
-        return; /* nothing valid: said already */
+    if (code)
+        return code;
     series_print(&series);
     series_cleanup(&series);
+    return 0;
 }

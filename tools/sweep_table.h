@@ -3,7 +3,9 @@
 #ifndef SLABLAB_TOOLS_SWEEP_TABLE_H
 #define SLABLAB_TOOLS_SWEEP_TABLE_H
 
+struct error;
+
 /* A row a combination of the sweep in the folder: medians, as the pictures show them. */
-void sweep_table_print(const char *folder);
+int sweep_table_print(const char *folder, struct error *error);
 
 #endif

@@ -26,7 +26,7 @@
  * the thread it runs on. A name goes once there is no such file any more.
  */
 static struct {
-    _Atomic bool used; /* released by unfinished_add, acquired by die_cleanly */
+    _Atomic bool used; /* released by unfinished_add, acquired by outfile_unlink_all */
     char name[PATH_MAX];
 } unfinished[UNFINISHED_MAX];
 
@@ -55,12 +55,17 @@ static void unfinished_remove(const char *name)
 }
 
 /* Calls nothing but what signal-safety(7) allows. */
-static void die_cleanly(int number)
+void outfile_unlink_all(void)
 {
     for (size_t i = 0; i < UNFINISHED_MAX; i++) {
         if (atomic_load_explicit(&unfinished[i].used, memory_order_acquire))
             unlink(unfinished[i].name);
     }
+}
+
+static void die_cleanly(int number)
+{
+    outfile_unlink_all();
     raise(number); /* SA_RESETHAND: this time with the default effect, once we return */
 }
 

@@ -34,4 +34,7 @@ void outfile_discard(struct outfile *file);
  */
 void outfile_unlink_on_signals(void);
 
+/* Unlinks what is not committed: for who ends the program with files open. */
+void outfile_unlink_all(void);
+
 #endif

@@ -50,7 +50,7 @@ void slt_builder_cleanup(struct slt_builder *builder)
     *builder = (struct slt_builder){0};
 }
 
-/* Where the number of this event's kind is kept; NULL: not at all, or no memory. */
+/* Where the number of this event's kind is kept; NULL: not at all, or no memory (kinds_failed). */
 static uint64_t *slt_builder_kind_place(struct slt_builder *builder,
                                         const struct trace_event *event)
 {
@@ -64,8 +64,10 @@ static uint64_t *slt_builder_kind_place(struct slt_builder *builder,
         size_t grown = 2 * place + 64;
         uint64_t *kinds = reallocarray(builder->alloc_kinds, grown, sizeof *kinds);
 
-        if (!kinds)
+        if (!kinds) {
+            builder->kinds_failed = true;
             return NULL;
+        }
         memset(kinds + builder->nr_alloc_kinds, 0,
                (grown - builder->nr_alloc_kinds) * sizeof *kinds);
         builder->alloc_kinds = kinds;
@@ -112,7 +114,8 @@ int slt_builder_add(struct slt_builder *builder, const struct trace_event *event
             bytes_put_u32(&builder->wide_references, number);
     }
     builder->count++;
-    return builder->kind_table.failed || builder->wide_references.failed || builder->batches.failed
+    return builder->kinds_failed || builder->kind_table.failed || builder->wide_references.failed ||
+                   builder->batches.failed
                ? -ENOMEM
                : 0;
 }

@@ -41,6 +41,7 @@ struct slt_builder {
     uint32_t epoch;        /* blocks so far */
     uint64_t *alloc_kinds; /* epoch << 32 | kind, at [type * TRACE_ORIGINS + origin] */
     size_t nr_alloc_kinds;
+    bool kinds_failed;                  /* no memory for alloc_kinds */
     uint64_t free_kinds[TRACE_ORIGINS]; /* the same for frees */
 };
 

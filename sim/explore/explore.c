@@ -97,6 +97,8 @@ static int scenario_run(struct run *run, struct error *error)
     code = machine_run(worker, run, &report, error);
     if (code == 0)
         explore_end(&run->scene);
+    else /* while there are CPUs and pages for it */
+        allocator_stop(run->scene.instance, NULL);
     return code;
 }
 
@@ -114,6 +116,7 @@ static int schedule_run(const struct explore_config *config,
                                       .node_bytes = EXPLORE_ARENA_BYTES / 2,
                                       .limit_bytes = scenario->limit_pages * PAGE_SIZE,
                                       .lazy = true};
+    struct page_statistics placed;
     struct run run = {.scenario = scenario, .scene.cache_flags = scenario->cache_flags};
     int code;
 
@@ -129,7 +132,13 @@ static int schedule_run(const struct explore_config *config,
     code = page_init(&pages, error);
     if (code)
         goto out_machine;
-    code = scenario_run(&run, error);
+    page_get_statistics(&placed);
+    if (placed.fixed_address)
+        code = scenario_run(&run, error);
+    else /* whose granule an address is goes by that place: see guard.c */
+        code = error_set(error, ENOMEM,
+                         "the pages' place in the address space is taken, or no "
+                         "memory can be mapped there");
     page_exit();
 out_machine:
     machine_stop();

@@ -42,6 +42,7 @@ struct explore_progress {
     uint64_t seed;      /* of the schedule in hand, or of an exhaustive one its number */
     uint64_t all_steps; /* of those that ended: places at which another CPU could have gone on */
     bool exhausted;     /* there are no more schedules of so few preemptions */
+    bool no_memory;     /* of the host: what was found is no finding */
     char finding[512];  /* what is broken; empty where an assertion said so on stderr */
     uint64_t nr_switches;
     struct explore_switch switches[EXPLORE_SWITCHES]; /* switch n is at n % EXPLORE_SWITCHES */

@@ -6,6 +6,7 @@
  */
 #include "sim/explore/internal.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* ---- objects ---- */
@@ -174,7 +175,11 @@ void explore_cache_create(struct scene *scene, unsigned cache, size_t size)
     struct cache_params params = {.name = names[cache], .size = size, .flags = scene->cache_flags};
     struct error error;
 
-    if (allocator_cache_create(scene->instance, &params, &scene->caches[cache], &error) != 0)
+    int code = allocator_cache_create(scene->instance, &params, &scene->caches[cache], &error);
+
+    if (code == -ENOMEM) /* pages are limited to more than caches take: it was the host's memory */
+        explorer.progress->no_memory = true;
+    if (code)
         explore_found("CPU %u: %s", cpu_id(), error.text);
     scene->sizes[cache] = size;
     allocator_bind_cache(scene->instance, scene->caches[cache], &scene->bindings[cache]);

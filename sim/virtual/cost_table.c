@@ -22,23 +22,31 @@ static const struct {
 };
 #define BUILT_IN (sizeof built_in / sizeof built_in[0])
 
+/* Read once; `unread` says why not, where one could not be read, which is for want of memory. */
 static struct cost_table *tables[BUILT_IN];
+static struct error unread = {.text = "no memory"};
+static int unread_code;
 
-/* They are part of the program: one that cannot be read is a broken program. */
 static void tables_read(void)
 {
-    for (size_t i = 0; i < BUILT_IN; i++) {
+    for (size_t i = 0; i < BUILT_IN && !unread_code; i++) {
         const char *text = built_in[i].text;
         FILE *stream = fmemopen((void *)text, strlen(text), "r");
-        struct error error = {.text = "no memory"};
 
-        if (!stream ||
-            cost_table_read_stream(stream, built_in[i].name, false, &tables[i], &error)) {
-            fprintf(stderr, "slablab: built-in machine: %s\n", error.text);
-            abort();
-        }
+        unread_code = -ENOMEM;
+        if (!stream)
+            return;
+        unread_code = cost_table_read_stream(stream, built_in[i].name, false, &tables[i], &unread);
         fclose(stream);
     }
+}
+
+static int tables_ready(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, tables_read);
+    return unread_code;
 }
 
 size_t cost_table_count(void)
@@ -48,16 +56,15 @@ size_t cost_table_count(void)
 
 const struct cost_table *cost_table_at(size_t index)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-    pthread_once(&once, tables_read);
-    return tables[index];
+    return tables_ready() ? NULL : tables[index];
 }
 
 int cost_table_find(const char *name, const struct cost_table **table, struct error *error)
 {
     char names[sizeof error->text / 2] = "";
 
+    if (tables_ready())
+        return error_set(error, -unread_code, "built-in machines: %s", unread.text);
     for (size_t i = 0; i < BUILT_IN; i++) {
         size_t used = strlen(names);
 

@@ -105,7 +105,7 @@ struct cost_table {
     uint32_t sleep_cycles;     /* from a lock's release until its sleeping waiter runs */
 };
 
-/* The built-in ones, in order of name. */
+/* The built-in ones, in order of name; NULL: no memory to read them. */
 size_t cost_table_count(void);
 const struct cost_table *cost_table_at(size_t index);
 /* -ENOENT: the sentence lists the names. */
