@@ -354,25 +354,32 @@ static _Noreturn void child(const struct abuse *abuse, const char *design, bool 
     for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++)
         signal(crashes[i], SIG_DFL); /* or a sanitizer takes seconds to tell of what was meant */
     alarm(SECONDS);
-    dup2(fileno(messages), STDERR_FILENO);
+    while (dup2(fileno(messages), STDERR_FILENO) < 0) {
+        if (errno != EINTR)
+            _exit(1); /* still in the setting up: no outcome */
+    }
     play(abuse, design, debug);
     fflush(stderr);
     _exit(0);
 }
 
-/* The first line that was said; false: none. */
-static bool first_line(FILE *messages, char *text, size_t size)
+/* The first line that was said, "" for none; -errno where it cannot be read. */
+static int first_line(FILE *messages, char *text, size_t size)
 {
-    rewind(messages);
-    if (!fgets(text, (int)size, messages))
-        text[0] = '\0';
+    text[0] = '\0';
+    while (fseek(messages, 0, SEEK_SET) != 0 ||
+           (!fgets(text, (int)size, messages) && ferror(messages))) {
+        if (errno != EINTR)
+            return -errno;
+        clearerr(messages);
+    }
     text[strcspn(text, "\n")] = '\0';
-    return text[0] != '\0';
+    return 0;
 }
 
-static void judge(int status, FILE *messages, struct abuse_result *result)
+static void judge(int status, struct abuse_result *result)
 {
-    bool said = first_line(messages, result->message, sizeof result->message);
+    bool said = result->message[0] != '\0';
 
     result->stage = shared->stage;
     result->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
@@ -395,7 +402,7 @@ static void judge(int status, FILE *messages, struct abuse_result *result)
 static int run(const struct abuse *abuse, const char *design, bool debug, FILE *messages,
                struct abuse_result *result, struct error *error)
 {
-    int status;
+    int status, code;
     pid_t pid;
 
     fflush(NULL);
@@ -413,7 +420,11 @@ static int run(const struct abuse *abuse, const char *design, bool debug, FILE *
     if (shared->stage == ABUSE_SETUP)
         return error_set(error, EIO, "abuse '%s' of %s: the scene before it ended with status %d",
                          abuse->name, design, status);
-    judge(status, messages, result);
+    code = first_line(messages, result->message, sizeof result->message);
+    if (code)
+        return error_set(error, -code, "abuse '%s' of %s: what was said cannot be read: %s",
+                         abuse->name, design, strerror(-code));
+    judge(status, result);
     return 0;
 }
 
