@@ -76,8 +76,6 @@ static int key_write(FILE *stream, const struct cost_table *table, const struct 
                              "'#', or ends with a blank",
                              key->name);
     }
-    if (key->kind == COST_KEY_YES_NO && key->optional && !*(const bool *)value)
-        return 0;
     if (key->kind == COST_KEY_CYCLES && key->optional && *(const uint32_t *)value == 0)
         return 0;
     fprintf(stream, "%s ", key->name);
