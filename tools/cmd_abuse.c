@@ -86,22 +86,18 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     return ARGP_ERR_UNKNOWN;
 }
 
-static char *help_filter(int key, const char *text, void *input)
+static void abuses_print(FILE *stream)
 {
-    char *all = NULL;
-    size_t size;
-    FILE *stream;
     const struct abuse *abuse;
 
-    (void)input;
-    if (key != ARGP_KEY_HELP_POST_DOC || !text)
-        return (char *)text;
-    stream = open_memstream(&all, &size);
-    fprintf(stream, "%s\n\nAbuses:\n", text);
     for (size_t i = 0; (abuse = abuse_at(i)) != NULL; i++)
         fprintf(stream, "  %-19s %s\n", abuse->name, abuse->summary);
-    fclose(stream);
-    return all;
+}
+
+static char *help_filter(int key, const char *text, void *input)
+{
+    (void)input;
+    return command_help_table(key, text, "Abuses", abuses_print);
 }
 
 static const struct argp argp = {

@@ -6,7 +6,6 @@
 #include "tools/command.h"
 #include "tools/explore_child.h"
 #include "tools/list_option.h"
-#include "tools/no_memory.h"
 #include "traces/outfile.h"
 
 #include <argp.h>
@@ -154,22 +153,18 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     return ARGP_ERR_UNKNOWN;
 }
 
-static char *help_filter(int key, const char *text, void *input)
+static void scenarios_print(FILE *stream)
 {
-    char *all = NULL;
-    size_t size;
-    FILE *stream;
     const struct explore_scenario_info *info;
 
-    (void)input;
-    if (key != ARGP_KEY_HELP_POST_DOC || !text)
-        return (char *)text;
-    stream = text_open(&all, &size);
-    fprintf(stream, "%s\n\nScenarios:\n", text);
     for (unsigned i = 0; (info = virtual_explore_scenario(i)) != NULL; i++)
         fprintf(stream, "  %-14s %u CPUs: %s\n", info->name, info->cpus, info->summary);
-    text_close(stream, &all);
-    return all;
+}
+
+static char *help_filter(int key, const char *text, void *input)
+{
+    (void)input;
+    return command_help_table(key, text, "Scenarios", scenarios_print);
 }
 
 static const struct argp argp = {

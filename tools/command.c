@@ -3,6 +3,7 @@
 #include "tools/command.h"
 
 #include "sim/error.h"
+#include "tools/no_memory.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -20,6 +21,21 @@ void command_parse(const struct argp *argp, int argc, char **argv, unsigned flag
         return;
     fprintf(stderr, "%s: could not read the options: %s\n", argv[0], strerror(code));
     exit(STATUS_FAILED);
+}
+
+char *command_help_table(int key, const char *text, const char *heading, void (*rows)(FILE *stream))
+{
+    char *all = NULL;
+    size_t size;
+    FILE *stream;
+
+    if (key != ARGP_KEY_HELP_POST_DOC || !text)
+        return (char *)text;
+    stream = text_open(&all, &size);
+    fprintf(stream, "%s\n\n%s:\n", text, heading);
+    rows(stream);
+    text_close(stream, &all);
+    return all;
 }
 
 error_t command_one_trace(int key, char *text, struct argp_state *state, const char **trace)

@@ -4,6 +4,7 @@
 #define SLABLAB_TOOLS_COMMAND_H
 
 #include <argp.h>
+#include <stdio.h>
 
 struct error;
 
@@ -51,6 +52,10 @@ void command_parse(const struct argp *argp, int argc, char **argv, unsigned flag
  * first). ARGP_ERR_UNKNOWN for all other keys.
  */
 error_t command_one_trace(int key, char *text, struct argp_state *state, const char **trace);
+
+/* What a help filter (argp) gives back: `text`, and if it is what follows the options, a table. */
+char *command_help_table(int key, const char *text, const char *heading,
+                         void (*rows)(FILE *stream));
 
 /* Says on stderr what went wrong and turns a negative errno into an exit status. */
 int command_failed(int code, const struct error *error);
