@@ -360,14 +360,17 @@ demo: deps-demo
 demo-run: all
 	@tools/demo $(BUILD)/slablab demo
 
-# ---- speed: ratios measured side by side in one run ----
+# ---- speed: measured side by side in one run ----
+# BENCH=replay,size runs only these accounts, REPEATS=9 rounds of each; `tools/bench/page` makes tables of BENCH_OUT.
+BENCH_OUT ?= $(BUILD)/bench.jsonl
+bench_programs := $(BUILD)/tests/recorded/pairs $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
 .PHONY: bench
 bench: deps-demo
 	@$(MAKE) --no-print-directory CFG=release bench-run
 
 .PHONY: bench-run
-bench-run: all $(BUILD)/tests/recorded/pairs
-	@tools/bench $(BUILD)/slablab
+bench-run: all $(bench_programs)
+	@tools/bench/run -o $(BENCH_OUT) $(BUILD)/slablab
 
 # ---- the rest ----
 # Manual pages, of what the program itself says with --help; which ones there are it says too.
@@ -406,7 +409,7 @@ help:
 	@echo 'make check-numa guests of 2, of 8 and of uneven nodes under emulation (about 6 minutes)'
 	@echo 'make fuzz       every reader and parser of options, FUZZ_RUNS=1000000 inputs each (hours)'
 	@echo 'make coverage   the tests, and which lines of allocators/ they reach'
-	@echo 'make bench      speed, as ratios measured side by side (about 2 minutes)'
+	@echo 'make bench      speed, measured side by side, against limits and peers (about 20 minutes; BENCH=replay,size for parts)'
 	@echo 'make deps       install the packages that are missing (Debian, Ubuntu)'
 	@echo 'make man        manual pages, in $(BUILD)/man'
 	@echo 'make install    into $$(DESTDIR)$$(prefix), default /usr/local'
