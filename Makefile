@@ -196,6 +196,11 @@ $(recorded_plugins): $(BUILD)/%.so: %.c Makefile
 	@mkdir -p $(@D)
 	$(call quiet,LINK,$@)$(CC) $(recorder_cflags) -fvisibility=default -shared -o $@ $<
 
+# What measures reading and plans in process, for tools/bench.
+rates := $(BUILD)/tests/bench/rates
+$(rates): $(rates).o $(patsubst %.c,$(BUILD)/%.o,sim/error.c $(wildcard sim/plan*.c traces/*.c))
+	$(call quiet,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(all_libs)
+
 # What puts faults into the program: the library loaded into it, what runs and judges it, what it records.
 faults := $(addprefix $(BUILD)/tests/faults/,inject.so sweep program careless)
 faults_objects := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/inject.c %/program.c %/careless.c,$(wildcard tests/faults/*.c)))
@@ -247,7 +252,7 @@ FORCE:
 .SECONDARY: # objects are kept, those of tests too
 
 .PHONY: tests
-tests: all $(tests) $(virtual_tests) $(virtual_scenes) $(mutants_few) $(recorded_programs) $(recorded_plugins) $(faults)
+tests: all $(tests) $(virtual_tests) $(virtual_scenes) $(mutants_few) $(recorded_programs) $(recorded_plugins) $(rates) $(faults)
 
 # ---- packages ----
 # Installs what is missing on Debian and Ubuntu; elsewhere says what is wanted.
@@ -363,13 +368,12 @@ demo-run: all
 # ---- speed: measured side by side in one run ----
 # BENCH=replay,size runs only these accounts, REPEATS=9 rounds of each; `tools/bench/page` makes tables of BENCH_OUT.
 BENCH_OUT ?= $(BUILD)/bench.jsonl
-bench_programs := $(BUILD)/tests/recorded/pairs $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
 .PHONY: bench
 bench: deps-demo
 	@$(MAKE) --no-print-directory CFG=release bench-run
 
 .PHONY: bench-run
-bench-run: all $(bench_programs)
+bench-run: all $(BUILD)/tests/recorded/pairs $(rates)
 	@tools/bench/run -o $(BENCH_OUT) $(BUILD)/slablab
 
 # ---- the rest ----
