@@ -127,11 +127,13 @@ static char *ask(const char *command, int expected)
 static void accounts_write_figures_that_hold_together(void **state)
 {
     (void)state;
-    free(ask(SMALL
-             "BENCH=replay,whole,allocators,size,sweep tools/bench/run -o @/bench.jsonl $SLABLAB",
-             0));
+    free(ask(
+        SMALL
+        "BENCH=replay,rates,whole,allocators,size,sweep tools/bench/run -o @/bench.jsonl $SLABLAB",
+        0));
     assert_int_equal(figures_of(path_of("bench.jsonl"), "replay"), 2);
     assert_int_equal(figures_of(path_of("bench.jsonl"), "whole"), 1);
+    assert_int_equal(figures_of(path_of("bench.jsonl"), "rates"), 2);
     assert_int_equal(figures_of(path_of("bench.jsonl"), "size"), 1);
     assert_int_equal(figures_of(path_of("bench.jsonl"), "sweep"), 3);
     /* Six designs, one of them twice, and glibc's malloc at least. */

@@ -33,9 +33,14 @@ name_of() { # TRACE
     basename "$1" .slt
 }
 
-# The number behind a key of the record on standard input, where it stands first.
+# The number behind a key of the record on standard input, where it stands first; reads all of it.
 number_of() { # KEY
-    grep -o "\"$1\": *[0-9.e+-]*" | head -n 1 | sed 's/.*: *//'
+    awk -v key="\"$1\": *" '!found && match($0, key "[0-9.e+-]+") {
+        found = 1
+        number = substr($0, RSTART, RLENGTH)
+        sub(key, "", number)
+        print number
+    } END {exit !found}'
 }
 
 # replayed TRACE ALLOCATOR THREADS [OPTION...]: one thread's time an event, in ns, of a replay of its own

@@ -72,6 +72,13 @@ function beyond(value) {
     return ENVIRON["better"] == "more" ? value < ENVIRON["limit"] : value > ENVIRON["limit"]
 }
 
+# A time of 0, of which a rate was made, or a word where a number belongs.
+NF && $0 !~ /^-?[0-9.]+(e[+-]?[0-9]+)?([ \t]+[0-9.]+(e[+-]?[0-9]+)?)?$/ || (NF > 1 && $2 == 0) {
+    print "bench: " ENVIRON["figure"] ": '" $0 "' is no value" >"/dev/stderr"
+    failed = 1
+    exit 1
+}
+
 NF {
     values[++n] = $1
     if (NF > 1) {
@@ -81,51 +88,68 @@ NF {
     paired += NF > 1
 }
 
+# What there is to say where there are no values: why, or that this may not be.
+function tell_nothing() {
+    if (ENVIRON["skipped"] == "") {
+        print "bench: " ENVIRON["figure"] ": no values" >"/dev/stderr"
+        exit 1
+    }
+    print record text_key("skipped", ENVIRON["skipped"]) "}" >>ENVIRON["records"]
+    print line " not measured: " ENVIRON["skipped"]
+}
+
+function add_value() {
+    summarise("value", values, n)
+    record = record text_key("unit", ENVIRON["unit"]) text_key("better", ENVIRON["better"]) \
+        number_key("median", median["value"])
+    if (ENVIRON["exact"] == "")
+        record = record number_key("low", low["value"]) number_key("high", high["value"])
+    line = line sprintf(" %-28s %-22s", spread_text(), ENVIRON["unit"])
+}
+
+function add_peer() {
+    summarise("peer", peers, n)
+    summarise("ratio", ratios, n)
+    record = record text_key("peer", ENVIRON["peer"]) number_key("peer_median", median["peer"]) \
+        number_key("ratio", median["ratio"]) number_key("ratio_low", low["ratio"]) \
+        number_key("ratio_high", high["ratio"])
+    line = line " " ratio_text() " of " ENVIRON["peer"]
+}
+
+function add_limit(    which, met, clear) {
+    which = ENVIRON["limit_of"] == "ratio" ? "ratio" : "value"
+    met = !beyond(median[which])
+    clear = beyond(low[which]) == beyond(high[which])
+    record = record number_key("limit", ENVIRON["limit"]) \
+        text_key("limit_of", which == "ratio" ? "ratio" : "median") truth_key("met", met) \
+        truth_key("clear", clear)
+    line = line "  " (which == "ratio" ? "ratio " : "") \
+        (ENVIRON["better"] == "more" ? "at least " : "at most ") ENVIRON["limit"] ": " \
+        (met ? "met" : "missed") (clear ? "" : "~")
+}
+
 END {
-    head = "{\"schema\":\"slablab.bench/1\"" text_key("account", ENVIRON["account"]) \
+    if (failed)
+        exit 1
+    threads = ENVIRON["threads"]
+    record = "{\"schema\":\"slablab.bench/1\"" text_key("account", ENVIRON["account"]) \
         text_key("figure", ENVIRON["figure"]) text_key("trace", ENVIRON["trace"]) \
-        number_key("threads", ENVIRON["threads"])
-    line = sprintf("%-33s %-10s %-10s", ENVIRON["figure"], ENVIRON["trace"], \
-        ENVIRON["threads"] == "" ? "" : ENVIRON["threads"] (ENVIRON["threads"] == 1 ? " thread" : " threads"))
+        number_key("threads", threads)
+    line = sprintf("%-33s %-10s %-12s", ENVIRON["figure"], ENVIRON["trace"], \
+        threads == "" ? "" : threads (threads == 1 ? " thread" : " threads"))
     if (!n) {
-        why = ENVIRON["skipped"]
-        if (why == "") {
-            print "bench: " ENVIRON["figure"] ": no values" >"/dev/stderr"
-            exit 1
-        }
-        print head text_key("skipped", why) "}" >>ENVIRON["records"]
-        print line " not measured: " why
+        tell_nothing()
         exit
     }
     if (paired && paired != n) {
         print "bench: " ENVIRON["figure"] ": rounds without a peer" >"/dev/stderr"
         exit 1
     }
-    summarise("value", values, n)
-    record = head text_key("unit", ENVIRON["unit"]) text_key("better", ENVIRON["better"]) \
-        number_key("median", median["value"])
-    if (n > 1 || !ENVIRON["exact"])
-        record = record number_key("low", low["value"]) number_key("high", high["value"])
-    line = line sprintf(" %-28s %-22s", spread_text(), ENVIRON["unit"])
-    if (paired) {
-        summarise("peer", peers, n)
-        summarise("ratio", ratios, n)
-        record = record text_key("peer", ENVIRON["peer"]) number_key("peer_median", median["peer"]) \
-            number_key("ratio", median["ratio"]) number_key("ratio_low", low["ratio"]) \
-            number_key("ratio_high", high["ratio"])
-        line = line " " ratio_text() " of " ENVIRON["peer"]
-    }
-    if (ENVIRON["limit"] != "") {
-        which = ENVIRON["limit_of"] == "ratio" ? "ratio" : "value"
-        met = !beyond(median[which])
-        clear = beyond(low[which]) == beyond(high[which])
-        record = record number_key("limit", ENVIRON["limit"]) \
-            text_key("limit_of", which == "ratio" ? "ratio" : "median") truth_key("met", met) \
-            truth_key("clear", clear)
-        line = line "  " (which == "ratio" ? "ratio " : "") \
-            (ENVIRON["better"] == "more" ? "at least " : "at most ") ENVIRON["limit"] ": " \
-            (met ? "met" : "missed") (clear ? "" : "~")
-    }
+    add_value()
+    if (paired)
+        add_peer()
+    if (ENVIRON["limit"] != "")
+        add_limit()
     record = record number_key("repeats", n) truth_key("exact", ENVIRON["exact"] != "") \
         number_key("disturbed", ENVIRON["disturbed"]) text_key("note", ENVIRON["note"]) \
         text_key("command", ENVIRON["command"])

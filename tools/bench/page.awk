@@ -39,12 +39,9 @@ function ratio_text() {
     return sprintf("%.2f (%.2f to %.2f)", value("ratio"), value("ratio_low"), value("ratio_high"))
 }
 
-# A malloc's name without the file it comes in.
+# A malloc's name in a table of them.
 function short(name) {
-    if (!sub(/^malloc:/, "", name) || name == "libc")
-        return name
-    sub(/^lib/, "", name)
-    sub(/(_minimal)?\.so.*/, "", name)
+    sub(/^malloc:/, "", name)
     return name
 }
 
@@ -150,6 +147,12 @@ NR == 1 {
     print "\nslablab " value("version") ", commit " value("commit") " (" value("build") "); " value("cpu") ", " \
         value("topology") "; " value("kernel") "; " value("started") "; " "rounds: " value("repeats") ", " \
         value("seconds") " s; load before " value("load_before") ", after " value("load_after") ".\n"
+    # The first of the loads is that of the minute before.
+    why = value("repeats") < 6 ? "fewer than 6 rounds" : ""
+    if (value("load_before") + 0 > value("cpus") / 2)
+        why = why (why == "" ? "" : ", ") "a busy machine"
+    if (why != "")
+        print "**A trial** (" why "): it shows what is measured, and not how fast it is.\n"
     next
 }
 
