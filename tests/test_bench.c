@@ -14,8 +14,13 @@
 
 #include <cmocka.h>
 
-/* A trace and few passes over it, so that nothing takes long. */
-#define SMALL  "BENCH_TRACES=@/tiny.slt BENCH_THREADS=1 BENCH_LOOPS=1 REPEATS=1 CELLS=2 TMPDIR=@ "
+/*
+ * A trace and few passes over it, so that nothing takes long; and glibc's malloc alone, since not
+ * every other can live beside a sanitizer's.
+ */
+#define SMALL                                                                                      \
+    "BENCH_MALLOCS=malloc:libc BENCH_TRACES=@/tiny.slt BENCH_THREADS=1 BENCH_LOOPS=1 REPEATS=1 "   \
+    "CELLS=2 TMPDIR=@ "
 #define FIGURE "env -i PATH=$PATH figure=f records=@/f.jsonl "
 
 static double number(const json_t *line, const char *key)
@@ -136,7 +141,7 @@ static void accounts_write_figures_that_hold_together(void **state)
     assert_int_equal(figures_of(path_of("bench.jsonl"), "rates"), 2);
     assert_int_equal(figures_of(path_of("bench.jsonl"), "size"), 1);
     assert_int_equal(figures_of(path_of("bench.jsonl"), "sweep"), 3);
-    /* Six designs, one of them twice, and glibc's malloc at least. */
+    /* Six designs, one of them twice, and the malloc. */
     assert_true(figures_of(path_of("bench.jsonl"), "allocators") >= 8);
 }
 
@@ -185,6 +190,7 @@ static void a_run_that_ends_early_leaves_no_file(void **state)
     (void)state;
     free(ask("! BENCH_TRACES=@/none.slt BENCH=size tools/bench/run -o @/gone.jsonl $SLABLAB", 0));
     free(ask("! ls @ | grep gone", 0));
+    free(ask("! BENCH=size tools/bench/run -o @/no-folder/gone.jsonl $SLABLAB", 0));
 }
 
 /* The interval of 9 values leaves out one at either end, of fewer than 6 none. */
