@@ -196,6 +196,11 @@ $(recorded_plugins): $(BUILD)/%.so: %.c Makefile
 	@mkdir -p $(@D)
 	$(call quiet,LINK,$@)$(CC) $(recorder_cflags) -fvisibility=default -shared -o $@ $<
 
+# What measures reading and plans in process, for tools/bench.
+rates := $(BUILD)/tests/bench/rates
+$(rates): $(rates).o $(patsubst %.c,$(BUILD)/%.o,sim/error.c $(wildcard sim/plan*.c traces/*.c))
+	$(call quiet,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(all_libs)
+
 # What puts faults into the program: the library loaded into it, what runs and judges it, what it records.
 faults := $(addprefix $(BUILD)/tests/faults/,inject.so sweep program careless)
 faults_objects := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/inject.c %/program.c %/careless.c,$(wildcard tests/faults/*.c)))
@@ -247,7 +252,7 @@ FORCE:
 .SECONDARY: # objects are kept, those of tests too
 
 .PHONY: tests
-tests: all $(tests) $(virtual_tests) $(virtual_scenes) $(mutants_few) $(recorded_programs) $(recorded_plugins) $(faults)
+tests: all $(tests) $(virtual_tests) $(virtual_scenes) $(mutants_few) $(recorded_programs) $(recorded_plugins) $(rates) $(faults)
 
 # ---- packages ----
 # Installs what is missing on Debian and Ubuntu; elsewhere says what is wanted.
@@ -360,14 +365,16 @@ demo: deps-demo
 demo-run: all
 	@tools/demo $(BUILD)/slablab demo
 
-# ---- speed: ratios measured side by side in one run ----
+# ---- speed: measured side by side in one run ----
+# BENCH=replay,size runs only these accounts, REPEATS=9 rounds of each; `tools/bench/page` makes tables of BENCH_OUT.
+BENCH_OUT ?= $(BUILD)/bench.jsonl
 .PHONY: bench
 bench: deps-demo
 	@$(MAKE) --no-print-directory CFG=release bench-run
 
 .PHONY: bench-run
-bench-run: all $(BUILD)/tests/recorded/pairs
-	@tools/bench $(BUILD)/slablab
+bench-run: all $(BUILD)/tests/recorded/pairs $(rates)
+	@tools/bench/run -o $(BENCH_OUT) $(BUILD)/slablab
 
 # ---- the rest ----
 # Manual pages, of what the program itself says with --help; which ones there are it says too.
@@ -406,7 +413,7 @@ help:
 	@echo 'make check-numa guests of 2, of 8 and of uneven nodes under emulation (about 6 minutes)'
 	@echo 'make fuzz       every reader and parser of options, FUZZ_RUNS=1000000 inputs each (hours)'
 	@echo 'make coverage   the tests, and which lines of allocators/ they reach'
-	@echo 'make bench      speed, as ratios measured side by side (about 2 minutes)'
+	@echo 'make bench      speed, measured side by side, against limits and peers (about 20 minutes; BENCH=replay,size for parts)'
 	@echo 'make deps       install the packages that are missing (Debian, Ubuntu)'
 	@echo 'make man        manual pages, in $(BUILD)/man'
 	@echo 'make install    into $$(DESTDIR)$$(prefix), default /usr/local'
