@@ -13,6 +13,9 @@
 #define SLAB_MAGIC   0x736c6162u /* "slab" */
 #define HEADER_MAGIC 0x6f626a73u /* "objs" */
 
+/* Objects ahead of the one that is put back. */
+#define PREFETCH_AHEAD 8
+
 static size_t round_up(size_t value, size_t unit)
 {
     return (value + unit - 1) / unit * unit;
@@ -188,12 +191,16 @@ static void object_put(struct cache *cache, void *object)
     }
 }
 
+/* Headers are cold: asked for some objects early, they come while others are put back. */
 void spl_slabs_put(struct cache *cache, uint32_t count, void *const *objects)
 {
     account_layer(LAYER_SLAB);
     lock_acquire(&cache->lock);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
+        if (i + PREFETCH_AHEAD < count)
+            __builtin_prefetch(header_of(cache, objects[i + PREFETCH_AHEAD]), 1);
         object_put(cache, objects[i]);
+    }
     cache->counts.objects_in_use -= count;
     lock_release(&cache->lock);
 }

@@ -134,6 +134,8 @@ void x15_slabs_cleanup(struct cache *cache);
 /* The caller holds the cache lock. Raw buffers: NULL when partial and free are empty. */
 void *x15_slab_take(struct cache *cache);
 void x15_slab_put(struct cache *cache, void *buffer);
+/* Asks for the lines that putting it will touch. */
+void x15_slab_prefetch(const struct cache *cache, void *buffer);
 /* The same by a caller that does not hold the lock. */
 void x15_slabs_return(struct cache *cache, void *buffer);
 /* As x15_free, past the pool: what could not be constructed, and what dying caches give back. */

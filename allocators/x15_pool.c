@@ -10,6 +10,9 @@
 
 #include "allocators/invariant.h"
 
+/* Buffers ahead of the one that is put back. */
+#define PREFETCH_AHEAD 8
+
 /* ---- between a pool and the slabs; the caller holds the pool's lock ---- */
 
 static inline struct x15_pool *this_pool(struct cache *cache)
@@ -66,14 +69,20 @@ static enum fill pool_fill(struct cache *cache, struct x15_pool *pool)
     return result;
 }
 
-/* Newest first. */
+/*
+ * Newest first. What a buffer's return touches is cold: asked for some buffers early, its lines
+ * come while others are put back.
+ */
 static void pool_drain(struct cache *cache, struct x15_pool *pool)
 {
     account_layer(LAYER_SLAB);
     account_trip();
     lock_acquire(&cache->lock);
-    for (uint32_t i = 0; i < pool->transfer_size; i++)
+    for (uint32_t i = 0; i < pool->transfer_size; i++) {
+        if (pool->count > PREFETCH_AHEAD)
+            x15_slab_prefetch(cache, pool->array[pool->count - 1 - PREFETCH_AHEAD]);
         x15_slab_put(cache, pool->array[--pool->count]);
+    }
     cache->drains++;
     lock_release(&cache->lock);
 }

@@ -303,6 +303,16 @@ static struct x15_slab *slab_of(const struct cache *cache, void *buffer)
     return slab;
 }
 
+void x15_slab_prefetch(const struct cache *cache, void *buffer)
+{
+    if (!cache->registered)
+        __builtin_prefetch(
+            embedded_record(cache, (char *)((uintptr_t)buffer & ~(uintptr_t)PAGE_MASK)), 1);
+    else
+        __builtin_prefetch(page_of(buffer));
+    __builtin_prefetch(x15_bufctl_of(cache, buffer), 1);
+}
+
 void x15_slab_put(struct cache *cache, void *buffer)
 {
     struct x15_slab *slab = slab_of(cache, buffer);

@@ -271,12 +271,12 @@ static inline void lock_count(struct lock *lock, struct account *account, uint64
     account_acquired(account, lock, lock->id, previous, waiting_since);
 }
 
-void lock_acquire(struct lock *lock)
+/* All that is not the fast path of lock_acquire. */
+static __attribute__((noinline)) void lock_acquire_rest(struct lock *lock)
 {
     struct account *account = account_self;
     uint64_t waiting_since = 0;
 
-    rank_check(as_held(lock));
     if (!lock_first_try(lock)) {
         if (account)
             waiting_since = now_cycles();
@@ -284,6 +284,15 @@ void lock_acquire(struct lock *lock)
     }
     if (account)
         lock_count(lock, account, waiting_since);
+}
+
+/* The default kind, free and uncounted: a few instructions that need no stack, as designs have them
+ * on their fast paths. */
+void lock_acquire(struct lock *lock)
+{
+    rank_check(as_held(lock));
+    if (__builtin_expect(lock->kind != LOCK_TAS || account_self || !tas_try(lock), 0))
+        lock_acquire_rest(lock);
     rank_push(as_held(lock));
 }
 
@@ -302,9 +311,8 @@ bool lock_try(struct lock *lock)
     return true;
 }
 
-void lock_release(struct lock *lock)
+static __attribute__((noinline)) void lock_release_rest(struct lock *lock)
 {
-    rank_pop(as_held(lock));
     account_releasing(account_self, lock);
     switch (lock->kind) {
     case LOCK_TAS:
@@ -319,6 +327,15 @@ void lock_release(struct lock *lock)
     default:
         pthread_mutex_unlock(lock->mutex);
     }
+}
+
+void lock_release(struct lock *lock)
+{
+    rank_pop(as_held(lock));
+    if (__builtin_expect(lock->kind != LOCK_TAS || account_self, 0))
+        lock_release_rest(lock);
+    else
+        atomic_store_explicit(&lock->word, 0, memory_order_release);
 }
 
 /* ---- a bit as a lock ---- */

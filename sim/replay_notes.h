@@ -14,10 +14,12 @@
 
 /* An allocation has failed for good; the free of what it should have been is passed over. */
 void replay_alloc_missing(struct worker *worker, const struct replay_type *type);
-void replay_free_missing(struct worker *worker, const struct replay_type *type);
+__attribute__((cold)) void replay_free_missing(struct worker *worker,
+                                               const struct replay_type *type);
 
 /* The slow path of an allocation that got NULL; NULL: failed for good, and noted. */
-void *replay_alloc_again(struct worker *worker, const struct replay_type *type);
+__attribute__((cold)) void *replay_alloc_again(struct worker *worker,
+                                               const struct replay_type *type);
 
 /* An operation without a position, on `objects` objects, has ended. */
 void replay_note_operation(struct worker *worker, const struct replay_type *type, enum replay_op op,
