@@ -57,7 +57,8 @@ static int run_command(const struct command *command, int argc, char **argv)
     snprintf(name, sizeof name, "slablab %s", command->name);
     argv[0] = name;
     argp_err_exit_status = STATUS_USAGE;
-    setenv("ARGP_HELP_FMT", "rmargin=110", 0); /* or it would wrap the examples */
+    if (setenv("ARGP_HELP_FMT", "rmargin=110", 0) != 0) /* or it would wrap the examples */
+        memory_missing("the environment");
     outfile_unlink_on_signals();
     json_memory_insist();
     return command->run(argc, argv);
