@@ -276,12 +276,15 @@ static void command_end(struct recording *recording)
 
 static int command_begin(struct recording *recording, struct error *error)
 {
+    struct sigaction ignored = {.sa_handler = SIG_IGN}, kept;
     int code = 0;
 
     if (!recording->pid)
         return 0;
+    sigaction(SIGPIPE, &ignored, &kept); /* a child that is gone is no reason to leave tracing on */
     if (write(recording->release, "", 1) != 1)
         code = errno;
+    sigaction(SIGPIPE, &kept, NULL);
     close(recording->release);
     recording->release = -1;
     if (!code && read(recording->failure, &code, sizeof code) != sizeof code)
