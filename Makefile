@@ -308,7 +308,7 @@ check-aarch64:
 	    tests/test_coroutine.c sim/virtual/coroutine.c && \
 	TEST_WRAPPER=qemu-aarch64 tests/run build/aarch64 $(foreign_test)
 
-# Every allocation, page and system call of every command fails: see tests/faults/README.md. About 25,000 runs.
+# Every allocation, page and system call of every command fails: see tests/faults/README.md. About 34,000 runs.
 .PHONY: check-faults
 check-faults:
 	@$(MAKE) --no-print-directory CFG=release check-faults-run
@@ -409,7 +409,7 @@ help:
 	@echo 'make demo       install what is missing, build, replay the samples, sweep, plot, say where'
 	@echo 'make check      install what is missing, build, run the tests (under 5 minutes)'
 	@echo 'make check-all  the tests under sanitizers, valgrind, gcc and clang; schedules (about an hour); fuzz'
-	@echo 'make check-faults  every call that the program makes fails, one after another (25,000 runs, tens of minutes)'
+	@echo 'make check-faults  every call that the program makes fails, one after another (34,000 runs, 8 to 10 minutes)'
 	@echo 'make check-numa guests of 2, of 8 and of uneven nodes under emulation (about 6 minutes)'
 	@echo 'make fuzz       every reader and parser of options, FUZZ_RUNS=1000000 inputs each (hours)'
 	@echo 'make coverage   the tests, and which lines of allocators/ they reach'

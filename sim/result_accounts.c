@@ -121,7 +121,7 @@ static bool lock_used(const struct lock_account *lock)
 static json_t *locks_by_class(const struct account *account, double hz)
 {
     struct lock_account sums[LOCK_CLASSES] = {0};
-    struct lock_times *times = calloc(LOCK_CLASSES, sizeof *times);
+    struct lock_times *times = result_scratch(LOCK_CLASSES, sizeof *times);
     json_t *array = times ? json_array() : NULL;
 
     for (unsigned class = 0; class < LOCK_CLASSES; class ++)
@@ -137,7 +137,7 @@ static json_t *locks_by_class(const struct account *account, double hz)
         result_set_lock(object, &sums[class], hz);
         json_array_append_new(array, object);
     }
-    free(times);
+    result_scratch_free(times);
     return array;
 }
 
@@ -155,7 +155,7 @@ static int hotter(const void *a, const void *b, void *context)
 
 static json_t *hot_locks(const struct account *account, double hz)
 {
-    uint16_t *ids = calloc(account->nr_locks, sizeof *ids);
+    uint16_t *ids = result_scratch(account->nr_locks, sizeof *ids);
     json_t *array = ids ? json_array() : NULL;
     size_t count = 0;
 
@@ -174,7 +174,7 @@ static json_t *hot_locks(const struct account *account, double hz)
         result_set_lock(object, &account->locks[ids[i]], hz);
         json_array_append_new(array, object);
     }
-    free(ids);
+    result_scratch_free(ids);
     return array;
 }
 
@@ -224,7 +224,7 @@ void result_add_counters(json_t *record, const struct run_report *report)
 
 static json_t *latency_of(const struct histogram *layers, bool layered, double hz)
 {
-    struct histogram *all = calloc(1, sizeof *all);
+    struct histogram *all = result_scratch(1, sizeof *all);
     json_t *object, *by_layer;
 
     if (!all)
@@ -232,7 +232,7 @@ static json_t *latency_of(const struct histogram *layers, bool layered, double h
     for (unsigned layer = 0; layer < LAYERS; layer++)
         histogram_merge(all, &layers[layer]);
     object = result_times(all, hz);
-    free(all);
+    result_scratch_free(all);
     if (!layered)
         return object;
     by_layer = json_object();
@@ -313,7 +313,7 @@ json_t *result_unusable(const struct replay_sample *sample)
 
 static void set_measures(json_t *object, const struct replay_result *replay)
 {
-    struct fragmentation_moment *moments = calloc(replay->nr_samples, sizeof *moments);
+    struct fragmentation_moment *moments = result_scratch(replay->nr_samples, sizeof *moments);
     struct fragmentation measures;
 
     for (size_t i = 0; moments && i < replay->nr_samples; i++)
@@ -327,7 +327,7 @@ static void set_measures(json_t *object, const struct replay_result *replay)
         json_object_set_new(object, "jw4", json_real(measures.jw4));
         json_object_set_new(object, "hoard", json_real(measures.hoard));
     }
-    free(moments);
+    result_scratch_free(moments);
 }
 
 static json_t *fragmentation_section(const struct run_config *config,

@@ -170,7 +170,7 @@ static json_t *cache_section(const struct candidate *candidate, const struct rep
 json_t *result_caches(const struct run_report *report)
 {
     const struct replay_result *replay = &report->replay;
-    struct candidate *candidates = calloc(replay->nr_caches + 1, sizeof *candidates);
+    struct candidate *candidates = result_scratch(replay->nr_caches + 1, sizeof *candidates);
     json_t *array = candidates ? json_array() : NULL;
     double all_ns = 0;
 
@@ -193,6 +193,6 @@ json_t *result_caches(const struct run_report *report)
             json_array_append_new(array, cache_section(&candidates[i], replay, all_ns,
                                                        !report->external && !report->harness));
     }
-    free(candidates);
+    result_scratch_free(candidates);
     return array;
 }

@@ -1,8 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* Times as JSON. */
+/* Times as JSON, and memory to make it. */
 #include "sim/result_json.h"
 
 #include <math.h>
+#include <string.h>
+
+void *result_scratch(size_t count, size_t size)
+{
+    json_malloc_t allocate;
+    json_free_t release;
+    size_t bytes = count ? count * size : 1;
+    void *scratch;
+
+    json_get_alloc_funcs(&allocate, &release);
+    scratch = allocate(bytes);
+    return scratch ? memset(scratch, 0, bytes) : NULL;
+}
+
+void result_scratch_free(void *scratch)
+{
+    json_malloc_t allocate;
+    json_free_t release;
+
+    json_get_alloc_funcs(&allocate, &release);
+    release(scratch);
+}
 
 static double tenths_of_ns(double cycles, double hz)
 {

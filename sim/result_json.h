@@ -25,4 +25,12 @@ json_t *result_occupancy(const struct ledger *ledger);
 /* Of a sample, for each order. */
 json_t *result_unusable(const struct replay_sample *sample);
 
+/*
+ * Zeroed memory for making a part, and its end. It is JSON's (json_set_alloc_funcs), so that a
+ * program which does not go on without memory for a value does not for a whole part either. NULL:
+ * no memory.
+ */
+void *result_scratch(size_t count, size_t size);
+void result_scratch_free(void *scratch);
+
 #endif

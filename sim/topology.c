@@ -479,12 +479,17 @@ int topology_bind_thread(const struct topology *topology, unsigned cpu, struct e
     if (!topology_is_this_system(topology))
         return error_set(error, ENOSYS, "cannot bind to CPU %u: the topology is not this system's",
                          cpu);
-    if (hwloc_set_cpubind(topology->hwloc, pu->cpuset, HWLOC_CPUBIND_THREAD | HWLOC_CPUBIND_STRICT))
-        return error_set(error, EIO, "cannot bind a thread to CPU %u: %s", pu->os_index,
-                         strerror(errno));
+    /* Before hwloc allocates: it does not look, and may be the first of a thread to ask for memory.
+     */
     now = hwloc_bitmap_alloc();
     if (!now)
         return error_set(error, ENOMEM, "no memory to look whether a binding holds");
+    if (hwloc_set_cpubind(topology->hwloc, pu->cpuset,
+                          HWLOC_CPUBIND_THREAD | HWLOC_CPUBIND_STRICT)) {
+        error_set(error, EIO, "cannot bind a thread to CPU %u: %s", pu->os_index, strerror(errno));
+        hwloc_bitmap_free(now);
+        return -EIO;
+    }
     held = hwloc_get_cpubind(topology->hwloc, now, HWLOC_CPUBIND_THREAD) == 0 &&
            hwloc_bitmap_isequal(now, pu->cpuset);
     hwloc_bitmap_free(now);

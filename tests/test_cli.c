@@ -17,6 +17,23 @@
 
 /* ---- help ---- */
 
+static void output_that_is_lost_is_a_failure(void **state)
+{
+    static const char *const lines[] = {"--help", "--version", "list locks", "gen pairs --help"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        char command[96], *said;
+        int status;
+
+        snprintf(command, sizeof command, "$SLABLAB %s >/dev/full", lines[i]);
+        said = cli_ask(command, &status);
+        assert_int_equal(status, 1);
+        assert_non_null(strstr(said, "standard output: could not write all of it"));
+        free(said);
+    }
+}
+
 static void help_and_version_are_there(void **state)
 {
     static const char *const commands[] = {
@@ -680,6 +697,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(help_and_version_are_there),
+        cmocka_unit_test(output_that_is_lost_is_a_failure),
         cmocka_unit_test(wrong_usage_is_status_2),
         cmocka_unit_test(lists_say_what_there_is),
         cmocka_unit_test(what_is_no_trace_is_refused),

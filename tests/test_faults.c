@@ -51,6 +51,34 @@ static void a_fault_anywhere_leaves_no_wrong_result(void **state)
     free(said);
 }
 
+/* `words` prints what is expected to begin a case, one a line. */
+static void assert_cases_begin_with(const char *words)
+{
+    char command[1024], *said;
+    int status;
+
+    snprintf(
+        command, sizeof command,
+        "words=$(%s); [ -n \"$words\" ] || echo none; echo \"$words\" | while read -r word; do "
+        "grep -qE \"^([/%%~?][0-9]* )*$word( |\\$)\" tests/faults/cases || echo \"$word\"; done",
+        words);
+    said = cli_ask(command, &status);
+    assert_int_equal(status, 0);
+    if (*said)
+        fail_msg("faults are put into no line of tests/faults/cases with: %s", said);
+    free(said);
+}
+
+static void every_command_has_a_case(void **state)
+{
+    (void)state;
+    assert_cases_begin_with("$SLABLAB help | sed -n 's/^  \\([a-z][a-z-]*\\) .*/\\1/p'");
+    assert_cases_begin_with("$SLABLAB record --help | sed -n '1s/.*] \\([a-z|]*\\) .*/\\1/p' | "
+                            "tr '|' '\\n' | sed 's/^/record /'");
+    assert_cases_begin_with(
+        "$SLABLAB list importers | sed -n 's/^  \\([a-z][a-z-]*\\) .*/import -f \\1/p'");
+}
+
 static void careless_program_is_found_out(void **state)
 {
     static const char *const wrongs[] = {
@@ -83,6 +111,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fault_anywhere_leaves_no_wrong_result),
+        cmocka_unit_test(every_command_has_a_case),
         cmocka_unit_test(careless_program_is_found_out),
     };
 

@@ -164,6 +164,19 @@ static void side_files_that_are_gone_or_broken_are_said(void **state)
     assert_said("no whole line in it for the run");
 }
 
+/* A folder in its place is opened, and cannot be read. */
+static void side_files_that_cannot_be_read_are_a_failure(void **state)
+{
+    (void)state;
+    cli_shell("rm -rf @/unread; cp -r @/sweep @/unread; cd @/unread/series; for f in *; do rm $f; "
+              "mkdir $f; done");
+    cli_run("plot @/unread");
+    assert_int_not_equal(cli_last.status, 0);
+    assert_said("pictures are missing: ");
+    assert_said("Is a directory");
+    assert_non_null(strstr(cli_last.output, "hackbench-layers-2-threads.svg"));
+}
+
 static void without_matplotlib_the_rest_is_drawn(void **state)
 {
     (void)state;
@@ -231,6 +244,7 @@ int main(void)
         cmocka_unit_test(every_figure_can_be_drawn_over_magazine_size),
         cmocka_unit_test(a_picture_without_data_is_named_with_the_reason),
         cmocka_unit_test(side_files_that_are_gone_or_broken_are_said),
+        cmocka_unit_test(side_files_that_cannot_be_read_are_a_failure),
         cmocka_unit_test(without_matplotlib_the_rest_is_drawn),
         cmocka_unit_test(the_front_has_what_no_other_point_beats_in_both),
     };

@@ -46,7 +46,10 @@ static void skip_without_tracefs(void)
     skip();
 }
 
-/* Records, with nothing left in the kernel's tracing, and has what was said in `said`. */
+/*
+ * Records, with nothing left in the kernel's tracing, and has what was said in `said`. Others may
+ * record at the same time.
+ */
 static char *record(const char *arguments, int expected)
 {
     char command[1536], path[96];
@@ -54,8 +57,8 @@ static char *record(const char *arguments, int expected)
     int status;
 
     snprintf(command, sizeof command,
-             "%s record kernel %s; status=$?; rmdir %s/tracefs/instances/slablab-* 2>/dev/null && "
-             "exit 77; exit $status",
+             "%s record kernel %s & pid=$!; wait $pid; status=$?; "
+             "rmdir %s/tracefs/instances/slablab-$pid 2>/dev/null && exit 77; exit $status",
              cli_program, arguments, cli_folder);
     status = run_mounted(command);
     snprintf(path, sizeof path, "%s/said", cli_folder);
@@ -146,7 +149,7 @@ static void an_interrupted_recording_is_a_trace_and_leaves_nothing(void **state)
         snprintf(command, sizeof command,
                  "%s record kernel -o %s/cut%d.slt & for i in $(seq 600); do grep -q interrupted "
                  "%s/said && break; sleep 0.05; done; sleep 0.2; kill -%s $!; kill -%s $!; "
-                 "wait $! && ! ls %s/tracefs/instances | grep slablab-",
+                 "wait $! && ! ls %s/tracefs/instances | grep slablab-$!",
                  cli_program, cli_folder, i, cli_folder, signals[i], signals[i], cli_folder);
         status = run_mounted(command);
         snprintf(path, sizeof path, "%s/said", cli_folder);
@@ -172,7 +175,7 @@ static void an_instance_that_others_look_into_is_left_and_named(void **state)
              "%s record kernel -o %s/watched.slt -d 1 & pid=$!; for i in $(seq 600); do "
              "grep -q recording %s/said && break; sleep 0.05; done; "
              "sleep 3 <%s/tracefs/instances/slablab-$pid/per_cpu/cpu0/trace_pipe_raw & "
-             "wait $pid; wait; rmdir %s/tracefs/instances/slablab-*",
+             "wait $pid; wait; rmdir %s/tracefs/instances/slablab-$pid",
              cli_program, cli_folder, cli_folder, cli_folder, cli_folder);
     assert_int_equal(run_mounted(command), 0);
     snprintf(command, sizeof command, "%s/said", cli_folder);

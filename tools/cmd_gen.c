@@ -175,7 +175,7 @@ static struct argp_option *make_option_table(const struct arguments *arguments)
                                         .key = KEY_PARAMETER + (int)i,
                                         .arg = name_argument(row),
                                         .doc = describe_parameter(row, arguments->options)};
-        if (!table[i].arg) { /* it would be an option that takes nothing */
+        if (!table[i].arg || !table[i].doc) { /* it would take nothing, or not be in the help */
             free_option_table(table);
             return NULL;
         }

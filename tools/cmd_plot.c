@@ -105,6 +105,8 @@ static int pictures_draw(const struct series *series, const struct plot_request 
     if (code == 0 && list.sides_missing)
         fprintf(stderr, "%zu runs without their side file, the first: %s\n", list.sides_missing,
                 list.side_missing);
+    if (code == 0 && list.side_failure)
+        code = error_set(error, list.side_failure, "pictures are missing: %s", list.side_missing);
     plot_list_cleanup(&list);
     return code;
 }

@@ -219,7 +219,9 @@ int cmd_record_kernel(int argc, char **argv)
         return command_failed(status, &error);
     if (arguments.run.command)
         record_say_status(arguments.run.command[0], arguments.run.status);
-    status = convert(&arguments);
+    if (arguments.call_sites)
+        status = kernel_instance_load_symbols(&arguments.run.instance, &error);
+    status = status ? command_failed(status, &error) : convert(&arguments);
     kernel_run_cleanup(&arguments.run);
     return status;
 }

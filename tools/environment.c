@@ -2,8 +2,10 @@
 /* The machine's state; see environment.h. */
 #include "tools/environment.h"
 
+#include "tools/no_memory.h"
 #include "tools/record.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,10 +80,20 @@ double cpu_others_share(const struct cpu_reading *before)
 
 /* ---- looking ---- */
 
+/* NULL: it is not there; nothing is left out because there is no memory to look. */
+static FILE *file_open(const char *path)
+{
+    FILE *file = fopen(path, "re");
+
+    if (!file && errno == ENOMEM)
+        memory_missing("a look at the machine");
+    return file;
+}
+
 /* The first line of a small file, no line feed. False: it is not there, or empty. */
 static bool read_word(const char *path, char *word, int size)
 {
-    FILE *file = fopen(path, "re");
+    FILE *file = file_open(path);
     bool read = file && fgets(word, size, file);
 
     if (file)
@@ -153,16 +165,19 @@ static void look_at_load(json_t *environment, const struct cpu_reading *since)
 /* The flag that every hypervisor sets for its guests on x86, and what arm64 says instead. */
 static bool is_virtual(bool *known)
 {
-    FILE *file = fopen("/proc/cpuinfo", "re");
+    FILE *file = file_open("/proc/cpuinfo");
     char *line = NULL, word[64];
     size_t capacity = 0;
     bool is = false;
 
     *known = false;
+    errno = 0;
     while (file && !*known && getline(&line, &capacity, file) > 0) {
         *known = strncmp(line, "flags", strlen("flags")) == 0;
         is = *known && strstr(line, " hypervisor");
     }
+    if (!*known && errno == ENOMEM)
+        memory_missing("a look at the machine");
     free(line);
     if (file)
         fclose(file);

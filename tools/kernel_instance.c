@@ -4,6 +4,8 @@
 
 #include "sim/array.h"
 #include "sim/error.h"
+#include "traces/import/source.h"
+#include "traces/import/symbols.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -81,14 +83,70 @@ static int check_events(const char *folder, struct error *error)
     return 0;
 }
 
+enum { FORMAT_MOST = 1 << 20 }; /* bytes, a hundred times as much as one has */
+
+static int parse_header(struct tep_handle *tep, const char *text, size_t length)
+{
+    return tep_parse_header_page(tep, (char *)text, length, sizeof(long));
+}
+
+static int parse_event(struct tep_handle *tep, const char *text, size_t length)
+{
+    return tep_parse_event(tep, text, length, "kmem");
+}
+
+/* What cannot be parsed is left out, which shows when a field is looked up. */
+static int load_format(struct tep_handle *tep, const char *path,
+                       int (*parse)(struct tep_handle *, const char *, size_t), struct error *error)
+{
+    const struct import_options options = {0};
+    struct import_source source;
+    const char *text;
+    size_t length;
+    int code = import_source_open(&source, path, &options, error);
+
+    if (code)
+        return code;
+    code = import_source_look(&source, FORMAT_MOST, &text, &length, error);
+    errno = 0;
+    if (!code && parse(tep, text, length) && errno == ENOMEM)
+        code = error_set(error, ENOMEM, "%s: no memory for the format", path);
+    import_source_close(&source);
+    return code;
+}
+
+/*
+ * Not by tracefs_local_events_system: it reads all symbols, and the names of all programs, which
+ * takes most of the start and which nobody asked for; it frees twice where a read fails.
+ */
+static int load_events(struct tep_handle *tep, const char *folder, struct error *error)
+{
+    char path[PATH_MAX];
+    int code;
+
+    tep_set_file_bigendian(tep, tep_is_bigendian() ? TEP_BIG_ENDIAN : TEP_LITTLE_ENDIAN);
+    tep_set_local_bigendian(tep, tep_is_bigendian() ? TEP_BIG_ENDIAN : TEP_LITTLE_ENDIAN);
+    tep_set_long_size(tep, sizeof(long));
+    snprintf(path, sizeof path, "%s/events/header_page", folder);
+    code = load_format(tep, path, parse_header, error);
+    for (int i = 0; !code && i < EVENTS; i++) {
+        snprintf(path, sizeof path, "%s/events/kmem/%s/format", folder, events[i].name);
+        if (events[i].needed || access(path, F_OK) == 0)
+            code = load_format(tep, path, parse_event, error);
+    }
+    return code;
+}
+
 static int load_formats(struct kernel_instance *instance, const char *folder, struct error *error)
 {
-    static const char *const systems[] = {"kmem", NULL};
+    int code;
 
-    errno = 0;
-    instance->tep = tracefs_local_events_system(folder, systems);
+    instance->tep = tep_alloc();
     if (!instance->tep)
-        return refused(folder, "read the formats of the kmem events", error);
+        return error_set(error, ENOMEM, "no memory for the formats of the kmem events");
+    code = load_events(instance->tep, folder, error);
+    if (code)
+        return code;
     instance->page_bytes = (size_t)tep_get_sub_buffer_size(instance->tep);
     if (instance->page_bytes < 64 || instance->page_bytes % 64 != 0)
         return error_set(error, EIO,
@@ -134,11 +192,6 @@ static int set(const struct kernel_instance *instance, const char *file, const c
     errno = 0;
     if (tracefs_instance_file_write(instance->tracefs, file, value) >= 0)
         return 0;
-    if (errno == ENOMEM)
-        return error_set(error, ENOMEM,
-                         "%s/%s: no memory for buffers of %s KiB on each CPU; ask for less with "
-                         "--buffer-size",
-                         instance->folder, file, value);
     return error_set(error, errno ? errno : EIO, "%s/%s: cannot set it to %s: %s", instance->folder,
                      file, value, strerror(errno ? errno : EIO));
 }
@@ -151,6 +204,11 @@ static int set_buffers(struct kernel_instance *instance, uint64_t bytes, struct 
 
     snprintf(kib, sizeof kib, "%llu", (unsigned long long)(bytes + 1023) / 1024);
     code = set(instance, "buffer_size_kb", kib, error);
+    if (code == -ENOMEM)
+        return error_set(error, ENOMEM,
+                         "%s/buffer_size_kb: no memory for buffers of %s KiB on each CPU; ask for "
+                         "less with --buffer-size",
+                         instance->folder, kib);
     if (code)
         return code;
     instance->buffer_kib = (bytes + 1023) / 1024;
@@ -161,17 +219,18 @@ static int set_buffers(struct kernel_instance *instance, uint64_t bytes, struct 
     return code;
 }
 
+/* By their files: tracefs_event_enable looks for them by a pattern, and crashes without memory. */
 static int enable_events(struct kernel_instance *instance, struct error *error)
 {
-    for (int i = 0; i < EVENTS; i++) {
-        errno = 0;
-        if (!events[i].needed &&
-            !tracefs_event_file_exists(instance->tracefs, "kmem", events[i].name, "enable"))
-            continue;
-        if (tracefs_event_enable(instance->tracefs, "kmem", events[i].name) != 0)
-            return refused(instance->folder, "enable its kmem events", error);
+    char file[64];
+    int code = 0;
+
+    for (int i = 0; !code && i < EVENTS; i++) {
+        snprintf(file, sizeof file, "events/kmem/%s/enable", events[i].name);
+        if (events[i].needed || tracefs_file_exists(instance->tracefs, file))
+            code = set(instance, file, "1", error);
     }
-    return 0;
+    return code;
 }
 
 static int make_instance(struct kernel_instance *instance, const char *folder, struct error *error)
@@ -196,6 +255,13 @@ static int make_instance(struct kernel_instance *instance, const char *folder, s
                      "%s is there already, of a recorder that was killed or one in another "
                      "container; if of none that runs: rmdir %s",
                      instance->folder, instance->folder);
+}
+
+int kernel_instance_load_symbols(struct kernel_instance *instance, struct error *error)
+{
+    int code = symbols_read_file(instance->tep, "/proc/kallsyms", error);
+
+    return code == -EINVAL || code == -EACCES || code == -ENOENT ? 0 : code;
 }
 
 int kernel_instance_create(struct kernel_instance *instance, uint64_t buffer_bytes,
@@ -234,9 +300,9 @@ int kernel_instance_destroy(struct kernel_instance *instance)
 
     if (!instance->tracefs)
         return 0;
-    errno = 0;
-    if (tracefs_instance_destroy(instance->tracefs) != 0)
-        code = errno ? -errno : -EBUSY;
+    /* libtracefs needs memory for the path, and there may be none. */
+    if (tracefs_instance_destroy(instance->tracefs) != 0 && rmdir(instance->folder) != 0)
+        code = -errno;
     tracefs_instance_free(instance->tracefs);
     instance->tracefs = NULL;
     return code;

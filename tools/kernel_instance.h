@@ -17,7 +17,7 @@ struct tracefs_instance;
 
 struct kernel_instance {
     struct tracefs_instance *tracefs;
-    struct tep_handle *tep; /* formats of the events, names of the kernel's addresses */
+    struct tep_handle *tep; /* formats of the events, and names of the kernel's addresses */
     char folder[PATH_MAX];
     size_t page_bytes;   /* that a read gives */
     uint64_t buffer_kib; /* of each CPU, as the kernel made it */
@@ -35,6 +35,9 @@ int kernel_instance_create(struct kernel_instance *instance, uint64_t buffer_byt
  * somebody else looks into it, so it stays, with tracing off. */
 int kernel_instance_destroy(struct kernel_instance *instance);
 void kernel_instance_cleanup(struct kernel_instance *instance);
+
+/* Names for addresses, of /proc/kallsyms; none where we may not see them. */
+int kernel_instance_load_symbols(struct kernel_instance *instance, struct error *error);
 
 int kernel_instance_switch(struct kernel_instance *instance, bool on, struct error *error);
 /* The raw buffer of a CPU, not blocking; or a negative errno. */

@@ -260,23 +260,6 @@ static int command_prepare(struct recording *recording, struct error *error)
                      strerror(code));
 }
 
-static int command_begin(struct recording *recording, struct error *error)
-{
-    int code = 0;
-
-    if (!recording->pid)
-        return 0;
-    if (write(recording->release, "", 1) != 1)
-        code = errno;
-    close(recording->release);
-    recording->release = -1;
-    if (!code && read(recording->failure, &code, sizeof code) != sizeof code)
-        code = 0; /* it runs */
-    return code ? error_set(error, code, "could not run %s: %s", recording->run->command[0],
-                            strerror(code))
-                : 0;
-}
-
 /* One that was never let go ends by itself. */
 static void command_end(struct recording *recording)
 {
@@ -288,6 +271,27 @@ static void command_end(struct recording *recording)
            errno == EINTR)
         ;
     recording->pid = 0;
+    recording->release = recording->failure = -1;
+}
+
+static int command_begin(struct recording *recording, struct error *error)
+{
+    struct sigaction ignored = {.sa_handler = SIG_IGN}, kept;
+    int code = 0;
+
+    if (!recording->pid)
+        return 0;
+    sigaction(SIGPIPE, &ignored, &kept); /* a child that is gone is no reason to leave tracing on */
+    if (write(recording->release, "", 1) != 1)
+        code = errno;
+    sigaction(SIGPIPE, &kept, NULL);
+    close(recording->release);
+    recording->release = -1;
+    if (!code && read(recording->failure, &code, sizeof code) != sizeof code)
+        return 0; /* it runs */
+    command_end(recording);
+    return error_set(error, code, "could not run %s: %s", recording->run->command[0],
+                     strerror(code));
 }
 
 /* ---- a while ---- */
@@ -381,6 +385,8 @@ int kernel_run(struct kernel_run *run, struct error *error)
     code = kernel_instance_create(&run->instance, run->buffer_bytes, error);
     if (!code) {
         code = record(&recording, error);
+        if (recording.release >= 0) /* until it ends it keeps the instance's files open */
+            command_end(&recording);
         run->left = kernel_instance_destroy(&run->instance) != 0;
         command_end(&recording);
         if (run->own)

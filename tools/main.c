@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct command commands[] = {
     {"list", "what there is: allocators, tunables, locks, machines, importers, workloads",
@@ -57,40 +58,43 @@ static int run_command(const struct command *command, int argc, char **argv)
     snprintf(name, sizeof name, "slablab %s", command->name);
     argv[0] = name;
     argp_err_exit_status = STATUS_USAGE;
-    setenv("ARGP_HELP_FMT", "rmargin=110", 0); /* or it would wrap the examples */
+    if (setenv("ARGP_HELP_FMT", "rmargin=110", 0) != 0) /* or it would wrap the examples */
+        memory_missing("the environment");
     outfile_unlink_on_signals();
     json_memory_insist();
     return command->run(argc, argv);
 }
 
-/* `status`, or failure where what was printed did not all reach standard output. */
-static int ended(int status)
+/* However the program ends, argp's help too: failure where not all reached standard output. */
+static void output_end(void)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
-        return status;
+        return;
     fprintf(stderr, "slablab: standard output: could not write all of it\n");
-    return STATUS_FAILED;
+    _exit(STATUS_FAILED);
 }
 
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : NULL;
 
+    if (atexit(output_end) != 0)
+        memory_missing("the end");
     if (!name) {
         usage(stderr);
         return STATUS_USAGE;
     }
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         usage(stdout);
-        return ended(STATUS_DONE);
+        return STATUS_DONE;
     }
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
         printf("slablab %s (%s; %s)\n", SLABLAB_VERSION, SLABLAB_COMMIT, SLABLAB_BUILD);
-        return ended(STATUS_DONE);
+        return STATUS_DONE;
     }
     for (size_t i = 0; i < COMMANDS; i++) {
         if (strcmp(name, commands[i].name) == 0)
-            return ended(run_command(&commands[i], argc - 1, argv + 1));
+            return run_command(&commands[i], argc - 1, argv + 1);
     }
     fprintf(stderr, "slablab: no command '%s'; there are:", name);
     for (size_t i = 0; i < COMMANDS; i++)

@@ -3,8 +3,10 @@
 #include "tools/measure_machine.h"
 
 #include "sim/topology.h"
+#include "tools/no_memory.h"
 #include "tools/statistics.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +33,8 @@ static const char *cache_word(unsigned os_cpu, unsigned index, const char *file,
     snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%u/cache/index%u/%s", os_cpu, index,
              file);
     stream = fopen(path, "re");
+    if (!stream && errno == ENOMEM)
+        memory_missing("a look at the caches");
     if (!stream || !fgets(word, 32, stream))
         word[0] = '\0';
     if (stream)

@@ -24,6 +24,7 @@ struct plot_list {
     size_t count;
     size_t sides_missing; /* runs that recorded a side file, which cannot be read */
     char *side_missing;   /* the first of them, and what is wrong with it */
+    int side_failure;     /* errno of one that is there and could not be read */
 };
 
 /* All but the figures is borrowed. */

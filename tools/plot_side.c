@@ -2,6 +2,7 @@
 /* Finding and reading side files; one that is gone is noted once for each run and picture. */
 #include "tools/plot_side.h"
 
+#include "tools/no_memory.h"
 #include "tools/plot_writer.h"
 #include "tools/record.h"
 
@@ -12,22 +13,32 @@
 
 #define SERIES_SCHEMA "slablab.series/1"
 
-static void note_missing(struct plot_writer *writer, const char *path, const char *reason)
+/* `code`: errno where it is there, and could not be read. */
+static void note_missing(struct plot_writer *writer, const char *path, const char *reason, int code)
 {
     struct plot_list *list = writer->list;
 
+    if (!list->side_failure)
+        list->side_failure = code;
     if (list->sides_missing++ == 0 && asprintf(&list->side_missing, "%s: %s", path, reason) < 0)
-        list->side_missing = NULL;
+        memory_missing("a text");
 }
 
-/* A line a run: a replay's file has those of all its runs. */
+/* A line a run: a replay's file has those of all its runs. errno: 0, or why it was not looked for.
+ */
 static json_t *line_find(FILE *file, const char *run)
 {
     size_t size = 0;
     char *line = NULL;
     json_t *found = NULL;
+    int code = 0;
 
-    while (!found && getline(&line, &size, file) >= 0) {
+    while (!found) {
+        errno = 0;
+        if (getline(&line, &size, file) < 0) {
+            code = feof(file) ? 0 : errno ? errno : EIO;
+            break;
+        }
         found = json_loads(line, 0, NULL);
         if (found && (strcmp(record_text(found, "schema"), SERIES_SCHEMA) != 0 ||
                       strcmp(record_text(found, "run"), run) != 0)) {
@@ -36,6 +47,7 @@ static json_t *line_find(FILE *file, const char *run)
         }
     }
     free(line);
+    errno = code;
     return found;
 }
 
@@ -52,13 +64,14 @@ json_t *plot_side_read(struct plot_writer *writer, const json_t *run)
              *name == '/' ? "" : "/", name);
     file = fopen(path, "re");
     if (!file) {
-        note_missing(writer, path, strerror(errno));
+        note_missing(writer, path, strerror(errno), errno == ENOENT ? 0 : errno);
         return NULL;
     }
     side = line_find(file, record_text(run, "run"));
-    if (!side)
-        note_missing(writer, path,
-                     ferror(file) ? "cannot be read" : "no whole line in it for the run");
+    if (!side && errno)
+        note_missing(writer, path, strerror(errno), errno);
+    else if (!side)
+        note_missing(writer, path, "no whole line in it for the run", 0);
     fclose(file);
     return side;
 }

@@ -2,6 +2,8 @@
 /* Tests by ranks, and their correction. */
 #include "tools/significance.h"
 
+#include "tools/no_memory.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdint.h>
@@ -22,7 +24,7 @@ static int compare_ranked(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* All values in order, with ranks from 1. NULL: no memory. */
+/* All values in order, with ranks from 1. */
 static struct ranked *rank_all(const double *one, size_t nr_one, const double *other,
                                size_t nr_other)
 {
@@ -30,7 +32,7 @@ static struct ranked *rank_all(const double *one, size_t nr_one, const double *o
     struct ranked *all = calloc(count, sizeof *all);
 
     if (!all)
-        return NULL;
+        memory_missing("ranks of runs");
     for (size_t i = 0; i < count; i++)
         all[i] =
             (struct ranked){.value = i < nr_one ? one[i] : other[i - nr_one], .first = i < nr_one};
@@ -60,7 +62,7 @@ static double exact_p(const struct ranked *all, size_t nr_one, size_t nr_other, 
     double mean = (double)nr_one * (double)(count + 1), total = 0, far = 0;
 
     if (!ways)
-        return NAN;
+        memory_missing("ranks of runs");
     ways[0][0] = 1;
     for (size_t i = 0; i < count; i++) {
         size_t rank = all[i].twice_rank;

@@ -17,14 +17,15 @@
 
 struct rank_test {
     double u; /* pairs in which the first set's value is larger; ties are half a pair */
-    double p; /* two-sided; NAN: a set is empty, or no memory */
+    double p; /* two-sided; NAN: a set is empty */
     bool exact;
 };
 
 /*
  * Mann & Whitney 1947. Exact up to RANK_TEST_EXACT_COUNT on both sides, ties and all, by the shift
  * algorithm of Streitberg & Roehmel 1986; beyond, the normal approximation with corrections for
- * ties and continuity (Hollander & Wolfe 1999, section 4.1).
+ * ties and continuity (Hollander & Wolfe 1999, section 4.1). Without memory it ends the program
+ * (no_memory.h).
  */
 struct rank_test rank_test(const double *one, size_t nr_one, const double *other, size_t nr_other);
 

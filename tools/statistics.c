@@ -3,6 +3,7 @@
 #include "tools/statistics.h"
 
 #include "sim/random.h"
+#include "tools/no_memory.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -30,10 +31,20 @@ struct spread spread_of(double *values, size_t count)
     };
 }
 
-/* A sorted copy; NULL: nothing to copy, or no memory. */
+/* Room for so many, which is zeroed; without memory a figure would be missing and nobody told. */
+static void *room_for(size_t count, size_t size)
+{
+    void *room = calloc(count, size);
+
+    if (!room)
+        memory_missing("a summary of runs");
+    return room;
+}
+
+/* A sorted copy; NULL: nothing to copy. */
 static double *sorted_copy(const double *values, size_t count)
 {
-    double *copy = count ? malloc(count * sizeof *copy) : NULL;
+    double *copy = count ? room_for(count, sizeof *copy) : NULL;
 
     if (!copy)
         return NULL;
@@ -51,12 +62,13 @@ struct sample {
     size_t count;
 };
 
+/* False: there is no value to draw. */
 static bool sample_create(struct sample *sample, const double *values, size_t count)
 {
     sample->count = count;
     sample->sorted = sorted_copy(values, count);
-    sample->drawn = count ? calloc(count, sizeof *sample->drawn) : NULL;
-    return sample->sorted && sample->drawn;
+    sample->drawn = count ? room_for(count, sizeof *sample->drawn) : NULL;
+    return count > 0;
 }
 
 static void sample_cleanup(struct sample *sample)

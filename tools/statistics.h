@@ -32,7 +32,7 @@ struct interval {
  * 95% interval of the median: percentile bootstrap (Efron & Tibshirani 1993, chapter 13). The same
  * values, in any order, and seed give the same interval. Of fewer than INTERVAL_MIN_COUNT values:
  * minimum to maximum, which is no 95% interval, and whoever prints it is to say so. NAN to NAN: no
- * value, or no memory.
+ * value. Without memory these functions end the program (no_memory.h).
  */
 struct interval median_interval(const double *values, size_t count, uint64_t seed);
 

@@ -21,7 +21,7 @@ static void case_parse(struct test_case *test, const char *line)
     test->text = strdup(line);
     if (!test->name || !test->text)
         err(3, "no memory");
-    test->every = 1;
+    test->every = test->thin = 1;
     test->words[words++] = "slablab";
     for (char *word = strtok_r(test->text, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
         if (words == CASE_WORDS || copies == CASE_COPIES)
@@ -30,6 +30,12 @@ static void case_parse(struct test_case *test, const char *line)
             test->copies[copies++] = word + 1;
         else if (*word == '%')
             test->every = (unsigned)strtoul(word + 1, NULL, 10);
+        else if (*word == '/')
+            test->thin = strtoul(word + 1, NULL, 10);
+        else if (strcmp(word, "~") == 0)
+            test->varies = true;
+        else if (strcmp(word, "?") == 0)
+            test->traces = true;
         else if (*word == '<')
             test->input = word + 1;
         else
@@ -166,14 +172,14 @@ bool case_learn(struct test_case *test, struct place *place)
         output = run ? output : file_scan(place->output);
     }
     test->output = file_scan(place->output);
-    test->output_steady = same(&output, &test->output);
+    test->output_steady = !test->varies && same(&output, &test->output);
     test->steady = calloc(test->after.count + 1, sizeof *test->steady);
     if (!test->steady)
         err(3, "no memory");
     for (size_t i = 0; i < test->after.count; i++) {
         const struct file *other = files_find(&again, test->after.list[i].path);
 
-        test->steady[i] = other && same(&test->after.list[i], other);
+        test->steady[i] = !test->varies && other && same(&test->after.list[i], other);
     }
     files_cleanup(&again);
     folder_set_up(test, place);

@@ -16,7 +16,10 @@ struct test_case {
     char *name;                  /* the line as it stands */
     char *words[CASE_WORDS + 1]; /* the program's name first; NULL ends */
     char *copies[CASE_COPIES];   /* of in/, put into the folder first; NULL ends */
-    unsigned every;              /* which allocations fail: each so many-th */
+    unsigned every;              /* which allocations fail: each so many-th, and new ones */
+    bool traces;                 /* it needs the kernel's tracing */
+    bool varies;                 /* what it makes, though two runs may have been the same */
+    size_t thin;                 /* which points there are: each so many-th */
     char *input;                 /* in the folder of inputs; NULL: /dev/null */
 
     /* What a run without faults makes: twice, to see what is the same each time. */

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,28 @@ static void note_where(void)
     busy = false;
 }
 
+/* Frames by module and offset, which are the same in each run. */
+static void note_stack(uint64_t number)
+{
+    void *addresses[2 * FAULTS_FRAMES];
+    uint64_t digest = 0xcbf29ce484222325; /* FNV-1a */
+    int count;
+
+    if (number > FAULTS_STACKS)
+        return;
+    busy = true;
+    count = backtrace(addresses, 2 * FAULTS_FRAMES);
+    for (int i = 2; i < count; i++) { /* without us and malloc */
+        Dl_info info = {0};
+
+        if (dladdr(addresses[i], &info))
+            digest ^= (uint64_t)((char *)addresses[i] - (char *)info.dli_fbase);
+        digest *= 0x100000001b3;
+    }
+    shared->stack[number - 1] = digest;
+    busy = false;
+}
+
 static bool fails(void)
 {
     uint64_t number;
@@ -60,6 +83,8 @@ static bool fails(void)
     if (!shared || busy)
         return false;
     number = atomic_fetch_add_explicit(&shared->allocations, 1, memory_order_relaxed) + 1;
+    if (shared->notes_stacks)
+        note_stack(number);
     if (!shared->fail_at || number < shared->fail_at ||
         (number > shared->fail_at && !shared->onward))
         return false;
@@ -109,7 +134,7 @@ int posix_memalign(void **result, size_t alignment, size_t size)
  * one, bind a thread or ask where it is; its system calls do fail, and allocations in all its other
  * functions.
  */
-#define HWLOC(name, parameters, arguments)                                                         \
+#define SPARED_AS(name, parameters, arguments, before, after)                                      \
     int name parameters                                                                            \
     {                                                                                              \
         int(*next) parameters = (int(*) parameters)dlsym(RTLD_NEXT, #name);                        \
@@ -117,24 +142,41 @@ int posix_memalign(void **result, size_t alignment, size_t size)
         int result;                                                                                \
                                                                                                    \
         busy = true;                                                                               \
+        before;                                                                                    \
         result = next arguments;                                                                   \
+        after;                                                                                     \
         busy = was;                                                                                \
         return result;                                                                             \
     }
+#define SPARED(name, parameters, arguments) SPARED_AS(name, parameters, arguments, (void)0, (void)0)
 
-HWLOC(hwloc_topology_init, (void **topology), (topology))
-HWLOC(hwloc_topology_load, (void *topology), (topology))
-HWLOC(hwloc_topology_restrict, (void *topology, const void *set, unsigned long flags),
-      (topology, set, flags))
-HWLOC(hwloc_topology_set_synthetic, (void *topology, const char *text), (topology, text))
-HWLOC(hwloc_topology_set_xml, (void *topology, const char *path), (topology, path))
-HWLOC(hwloc_set_cpubind, (void *topology, const void *set, int flags), (topology, set, flags))
-HWLOC(hwloc_get_cpubind, (void *topology, void *set, int flags), (topology, set, flags))
-HWLOC(hwloc_get_last_cpu_location, (void *topology, void *set, int flags), (topology, set, flags))
-HWLOC(hwloc_topology_export_synthetic,
-      (void *topology, char *text, size_t size, unsigned long flags), (topology, text, size, flags))
-HWLOC(hwloc_topology_export_xml, (void *topology, const char *path, unsigned long flags),
-      (topology, path, flags))
+/* Whose system calls are counted apart, since all commands make the same ones there. */
+static void discovery(unsigned threads)
+{
+    if (shared)
+        atomic_fetch_add(&shared->discovering, threads);
+}
+
+SPARED(hwloc_topology_init, (void **topology), (topology))
+SPARED_AS(hwloc_topology_load, (void *topology), (topology), discovery(1), discovery(-1U))
+SPARED(hwloc_topology_restrict, (void *topology, const void *set, unsigned long flags),
+       (topology, set, flags))
+SPARED(hwloc_topology_set_synthetic, (void *topology, const char *text), (topology, text))
+SPARED(hwloc_topology_set_xml, (void *topology, const char *path), (topology, path))
+SPARED(hwloc_set_cpubind, (void *topology, const void *set, int flags), (topology, set, flags))
+SPARED(hwloc_get_cpubind, (void *topology, void *set, int flags), (topology, set, flags))
+SPARED(hwloc_get_last_cpu_location, (void *topology, void *set, int flags), (topology, set, flags))
+SPARED(hwloc_topology_export_synthetic,
+       (void *topology, char *text, size_t size, unsigned long flags),
+       (topology, text, size, flags))
+SPARED(hwloc_topology_export_xml, (void *topology, const char *path, unsigned long flags),
+       (topology, path, flags))
+
+/* libtraceevent is no more careful where it takes a format apart. */
+SPARED(tep_parse_event, (void *tep, const char *text, unsigned long size, const char *system),
+       (tep, text, size, system))
+SPARED(tep_parse_header_page, (void *tep, char *text, unsigned long size, int long_size),
+       (tep, text, size, long_size))
 
 static struct faults_shared *shared_map(const char *path)
 {
@@ -146,6 +188,18 @@ static struct faults_shared *shared_map(const char *path)
     memory = mmap(NULL, sizeof(struct faults_shared), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     close(file);
     return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* Not before the program starts: the dynamic loader's calls would stop it some 300 times. */
+static void filter_install(struct faults_shared *mapped)
+{
+    struct sock_fprog program = {.len = mapped->filter_length, .filter = mapped->filter};
+
+    if (atomic_exchange(&mapped->filtered, true))
+        return;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+        _exit(FAULTS_CANNOT);
 }
 
 __attribute__((constructor)) static void start(void)
@@ -162,6 +216,7 @@ __attribute__((constructor)) static void start(void)
     if (strcmp(program, mapped->program) != 0)
         return;
     backtrace(addresses, 2); /* the first one loads libgcc */
+    filter_install(mapped);
     prctl(FAULTS_READY, 0, 0, 0, 0);
     shared = mapped;
 }

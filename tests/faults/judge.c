@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 struct ending {
     const struct test_case *test;
@@ -130,17 +131,32 @@ static const char *judge_success(const struct ending *ending)
     return NULL;
 }
 
-static const char *judge_message(const struct place *place)
+static bool messages_hold(const struct place *place, const char *word)
 {
     char *text = NULL;
     size_t size = 0;
     FILE *stream = fopen(place->messages, "re");
-    bool said = stream && getdelim(&text, &size, '\0', stream) > 0 && strstr(text, "slablab");
+    bool held = stream && getdelim(&text, &size, '\0', stream) > 0 && strstr(text, word);
 
     free(text);
     if (stream)
         fclose(stream);
-    return said ? NULL : "failed, and standard error does not say why";
+    return held;
+}
+
+/*
+ * Takes out what the program left in the kernel's tracing; whether there was something that it
+ * should have removed: where all calls of a kind fail it may not be able to, and says so.
+ */
+static bool instance_was_left(const struct place *place, const struct point *point,
+                              const struct outcome *outcome)
+{
+    char path[4096 + 64];
+
+    if (!place->job.tracefs)
+        return false;
+    snprintf(path, sizeof path, "%s/instances/slablab-%d", place->job.tracefs, (int)outcome->pid);
+    return rmdir(path) == 0 && !(point->onward && messages_hold(place, "is left"));
 }
 
 const char *case_judge(const struct test_case *test, const struct place *place,
@@ -149,6 +165,7 @@ const char *case_judge(const struct test_case *test, const struct place *place,
     struct ending ending = {
         .test = test, .place = place, .point = point, .outcome = outcome, .text = text};
     const char *wrong = NULL;
+    bool instance = instance_was_left(place, point, outcome);
 
     if (outcome->late)
         return "does not end";
@@ -163,12 +180,15 @@ const char *case_judge(const struct test_case *test, const struct place *place,
     if (WEXITSTATUS(outcome->status) == 0) {
         wrong = judge_success(&ending);
     } else {
-        wrong = judge_message(place);
+        wrong =
+            messages_hold(place, "slablab") ? NULL : "failed, and standard error does not say why";
         if (!wrong && WEXITSTATUS(outcome->status) > 2)
             wrong = "ended with a status that stands for nothing";
     }
     if (!wrong)
         wrong = judge_files(&ending);
+    if (!wrong && instance && !unlink_failed(point))
+        wrong = "its instance is left in the kernel's tracing";
     files_cleanup(&ending.now);
     return wrong;
 }

@@ -4,267 +4,90 @@
  * README.md. `run` makes what the command lines need and starts this.
  */
 #include "tests/faults/cases.h"
-#include "tests/faults/kinds.h"
+#include "tests/faults/points.h"
+#include "tests/faults/verdicts.h"
 
 #include <err.h>
 #include <getopt.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-struct trial {
-    size_t test;
-    struct point point;
-};
-
-/* Shared by the workers; each counter on its own, read when they are done. */
-struct tally {
-    _Atomic size_t next, passed, failed, known, missed;
-};
-
-/* Points that libraries answer for, not the program: text that a place holds, and a reason. */
-struct known {
-    char *text, *reason;
-};
-
 static struct {
-    const char *work, *cases, *known, *only, *kind;
-    size_t every, jobs, number;
+    const char *work, *cases, *known, *only;
+    size_t first, every, jobs; /* of the points number `first` of each `every` */
     struct job job;
     struct cases list;
-    struct trial *trials;
-    size_t count, room;
-    struct known *knowns;
-    size_t knowns_count;
-    struct tally *tally;
-} sweep = {.every = 1, .jobs = 2, .job.seconds = 20};
+    struct trials trials;
+    struct knowns knowns;
+    _Atomic size_t *next;  /* the workers': the point to take */
+    struct tally *tallies; /* one a case */
+} sweep = {.every = 1, .job.seconds = 20};
 
-/* ---- which points ---- */
-
-static void known_read(const char *path)
+static void *shared_memory(size_t bytes)
 {
-    FILE *stream = fopen(path, "re");
-    char *line = NULL;
-    size_t size = 0;
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-    if (!stream)
-        err(3, "%s", path);
-    while (getline(&line, &size, stream) > 0) {
-        char *reason = strstr(line, ": ");
-
-        line[strcspn(line, "\n")] = '\0';
-        if (!*line || *line == '#')
-            continue;
-        if (!reason)
-            errx(3, "%s: no reason: %s", path, line);
-        *reason = '\0';
-        sweep.knowns = reallocarray(sweep.knowns, sweep.knowns_count + 1, sizeof *sweep.knowns);
-        if (!sweep.knowns)
-            err(3, "%s", path);
-        sweep.knowns[sweep.knowns_count++] =
-            (struct known){.text = strdup(line), .reason = strdup(reason + 2)};
-    }
-    free(line);
-    fclose(stream);
+    if (memory == MAP_FAILED)
+        err(3, "mmap");
+    return memory;
 }
 
-static void trial_add(size_t test, struct point point)
+/* ---- one point ---- */
+
+static uint64_t cpu_us(int who)
 {
-    if (sweep.kind && strcmp(sweep.kind, point.kind < 0 ? "memory" : kinds[point.kind].name) != 0)
-        return;
-    if (sweep.number && point.number != sweep.number)
-        return;
-    if (sweep.count == sweep.room) {
-        sweep.room = sweep.room ? 2 * sweep.room : 1024;
-        sweep.trials = reallocarray(sweep.trials, sweep.room, sizeof *sweep.trials);
-        if (!sweep.trials)
-            err(3, "no memory");
-    }
-    sweep.trials[sweep.count++] = (struct trial){test, point};
+    struct rusage usage;
+
+    getrusage(who, &usage);
+    return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
+           (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
-static void trials_of_calls(size_t test, int kind, uint64_t calls)
+static uint64_t wall_us(void)
 {
-    for (int w = 0; w < KIND_WAYS && kinds[kind].ways[w].name; w++) {
-        for (uint64_t n = 1; n <= calls; n++) {
-            trial_add(test, (struct point){kind, w, n, false});
-            if (kinds[kind].ways[w].onward && n < calls)
-                trial_add(test, (struct point){kind, w, n, true});
-        }
-    }
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-static void trials_of_case(size_t test)
-{
-    const struct outcome *outcome = &sweep.list.list[test].outcome;
-
-    for (uint64_t n = 1; n <= outcome->allocations; n += sweep.list.list[test].every) {
-        trial_add(test, (struct point){KIND_MEMORY, 0, n, false});
-        if (n < outcome->allocations)
-            trial_add(test, (struct point){KIND_MEMORY, 0, n, true});
-    }
-    for (size_t k = 0; k < kinds_count; k++)
-        trials_of_calls(test, (int)k, outcome->calls[k]);
-}
-
-static void trials_thin_out(void)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < sweep.count; i += sweep.every)
-        sweep.trials[kept++] = sweep.trials[i];
-    sweep.count = kept;
-}
-
-/* ---- what is said of one ---- */
-
-static void say_frame(FILE *stream, const struct faults_frame *frame)
-{
-    char command[4096 + 128], line[256];
-    FILE *pipe;
-
-    if (*frame->function || strncmp(frame->module, "slablab", sizeof "slablab") != 0) {
-        fprintf(stream, "\n        %s!%s+0x%llx", frame->module, frame->function,
-                (unsigned long long)frame->offset);
-        return;
-    }
-    snprintf(command, sizeof command, "addr2line -s -f -p -e '%s' 0x%llx", sweep.job.program,
-             (unsigned long long)frame->offset - 1);
-    pipe = popen(command, "r");
-    if (pipe && fgets(line, sizeof line, pipe)) {
-        line[strcspn(line, "\n")] = '\0';
-        fprintf(stream, "\n        %s!%s", frame->module, line);
-    }
-    if (pipe)
-        pclose(pipe);
-}
-
-/* "" where the point was not reached; the caller's to free. */
-static char *where_text(const struct trial *trial, const struct outcome *outcome,
-                        const struct faults_shared *shared)
-{
-    char *text = NULL;
-    size_t size;
-    FILE *stream = open_memstream(&text, &size);
-
-    if (!stream)
-        err(3, "no memory");
-    if (trial->point.kind >= 0)
-        fputs(outcome->where, stream);
-    for (uint32_t i = 0; trial->point.kind < 0 && i < shared->frames; i++)
-        say_frame(stream, &shared->frame[i]);
-    fputs(outcome->fell, stream);
-    fclose(stream);
-    return text;
-}
-
-/* Are all parts of `text`, " & " between them, in the name of the case or in the place? */
-static bool known_fits(const char *text, const char *name, const char *where)
-{
-    static const char and[] = " & ";
-    char part[256];
-
-    for (;;) {
-        const char *next = strstr(text, and);
-
-        snprintf(part, sizeof part, "%.*s", (int)(next ? (size_t)(next - text) : strlen(text)),
-                 text);
-        if (!strstr(name, part) && !strstr(where, part))
-            return false;
-        if (!next)
-            return true;
-        text = next + strlen(and);
-    }
-}
-
-static const char *known_reason(const char *name, const char *where)
-{
-    for (size_t i = 0; i < sweep.knowns_count; i++) {
-        if (known_fits(sweep.knowns[i].text, name, where))
-            return sweep.knowns[i].reason;
-    }
-    return NULL;
-}
-
-static void say_messages(FILE *stream, const char *path)
-{
-    char line[300];
-    FILE *messages = fopen(path, "re");
-
-    for (int i = 0; messages && i < 4 && fgets(line, sizeof line, messages); i++) {
-        line[strcspn(line, "\n")] = '\0';
-        fprintf(stream, "\n    said: %s", line);
-    }
-    if (messages)
-        fclose(messages);
-}
-
-static void say_failure(const struct trial *trial, const struct place *place, const char *wrong,
-                        const char *reason, const char *where)
-{
-    const struct point *point = &trial->point;
-    char *text = NULL;
-    size_t size;
-    FILE *stream = open_memstream(&text, &size);
-
-    if (!stream)
-        err(3, "no memory");
-    fprintf(stream, "%s: %s\n    %s %llu%s%s%s: %s", reason ? "known" : "FAILED",
-            sweep.list.list[trial->test].name, point->kind < 0 ? "memory" : kinds[point->kind].name,
-            (unsigned long long)point->number, point->kind < 0 ? "" : " ",
-            point->kind < 0 ? "" : kinds[point->kind].ways[point->way].name,
-            point->onward ? " from then on" : "", wrong);
-    if (reason)
-        fprintf(stream, " (%s)", reason);
-    fprintf(stream, "\n    at %s", where);
-    say_messages(stream, place->messages);
-    fclose(stream);
-    printf("%s\n", text);
-    fflush(stdout);
-    free(text);
-}
-
-/* ---- running ---- */
-
-static void trial_run(const struct trial *trial, struct place *place)
+static enum verdict trial_run(const struct trial *trial, struct place *place)
 {
     const struct test_case *test = &sweep.list.list[trial->test];
-    const char *wrong, *reason;
     struct outcome outcome;
-    char text[512], *where;
+    const char *wrong;
+    char text[512];
     int code = case_run(test, place, &trial->point, &outcome);
 
     if (code)
         errx(3, "%s: cannot run: %s", test->name, strerror(code));
-    if (trial->point.kind < 0 ? !place->job.shared->frames : !*outcome.where) {
-        sweep.tally->missed++;
-        return;
-    }
+    if (trial->point.kind < 0 ? !place->job.shared->frames : !*outcome.where)
+        return VERDICT_MISSED;
     wrong = case_judge(test, place, &trial->point, &outcome, text);
-    if (!wrong) {
-        sweep.tally->passed++;
-        return;
-    }
-    where = where_text(trial, &outcome, place->job.shared);
-    reason = known_reason(test->name, where);
-    if (reason)
-        sweep.tally->known++;
-    else
-        sweep.tally->failed++;
-    say_failure(trial, place, wrong, reason, where);
-    free(where);
+    return verdict_say(&sweep.knowns, test, trial, place, &outcome, wrong);
 }
+
+/* ---- workers ---- */
 
 static void worker(unsigned number)
 {
     struct place place;
 
     place_make(&place, sweep.work, number, &sweep.job);
-    for (size_t i; (i = atomic_fetch_add(&sweep.tally->next, 1)) < sweep.count;)
-        trial_run(&sweep.trials[i], &place);
+    for (size_t i; (i = atomic_fetch_add(sweep.next, 1)) < sweep.trials.count;) {
+        const struct trial *trial = &sweep.trials.list[i];
+        struct tally *tally = &sweep.tallies[trial->test];
+        uint64_t cpu = cpu_us(RUSAGE_SELF) + cpu_us(RUSAGE_CHILDREN), wall = wall_us();
+
+        tally->verdicts[trial_run(trial, &place)]++;
+        tally->cpu_us += cpu_us(RUSAGE_SELF) + cpu_us(RUSAGE_CHILDREN) - cpu;
+        tally->wall_us += wall_us() - wall;
+    }
 }
 
 static bool workers_run(void)
@@ -287,6 +110,8 @@ static bool workers_run(void)
     return fine;
 }
 
+/* ---- what there is to do ---- */
+
 static bool cases_learn(void)
 {
     struct place place;
@@ -294,24 +119,70 @@ static bool cases_learn(void)
 
     place_make(&place, sweep.work, 0, &sweep.job);
     for (size_t i = 0; i < sweep.list.count; i++) {
-        size_t before = sweep.count;
+        struct test_case *test = &sweep.list.list[i];
 
-        if (sweep.only && !strstr(sweep.list.list[i].name, sweep.only))
+        if (sweep.only && !strstr(test->name, sweep.only))
             continue;
-        if (!case_learn(&sweep.list.list[i], &place)) {
-            fine = false;
+        if (test->traces && !sweep.job.tracefs) {
+            printf("passed over, no tracefs that we may use: %s\n", test->name);
             continue;
         }
-        trials_of_case(i);
-        printf("%7zu points: %s\n", sweep.count - before, sweep.list.list[i].name);
-        fflush(stdout);
+        if (case_learn(test, &place))
+            trials_add_case(&sweep.trials, i, test, place.job.shared);
+        else
+            fine = false;
     }
     return fine;
 }
 
 static const char usage[] =
     "usage: sweep --program PATH --library PATH --work FOLDER --cases FILE --known FILE\n"
-    "             [--every N] [--jobs N] [--only TEXT] [--kind NAME] [--number N]\n";
+    "             [--every N [--first I]] [--jobs N] [--only TEXT] [--kind NAME] [--number N]\n"
+    "             [--tracefs FOLDER]\n";
+
+static void option_read(int option, const char *value)
+{
+    switch (option) {
+    case 'p':
+        sweep.job.program = realpath(value, NULL);
+        break;
+    case 'l':
+        sweep.job.library = realpath(value, NULL);
+        break;
+    case 'w':
+        sweep.work = realpath(value, NULL);
+        break;
+    case 'c':
+        sweep.cases = value;
+        break;
+    case 'k':
+        sweep.known = value;
+        break;
+    case 't':
+        sweep.job.tracefs = value;
+        break;
+    case 'e':
+        sweep.every = strtoul(value, NULL, 10);
+        break;
+    case 'f':
+        sweep.first = strtoul(value, NULL, 10);
+        break;
+    case 'j':
+        sweep.jobs = strtoul(value, NULL, 10);
+        break;
+    case 'o':
+        sweep.only = value;
+        break;
+    case 'i':
+        sweep.trials.kind = value;
+        break;
+    case 'n':
+        sweep.trials.number = strtoul(value, NULL, 10);
+        break;
+    default:
+        errx(3, "%s", usage);
+    }
+}
 
 static void options_read(int argc, char **argv)
 {
@@ -319,45 +190,13 @@ static void options_read(int argc, char **argv)
         {"program", 1, NULL, 'p'}, {"library", 1, NULL, 'l'}, {"work", 1, NULL, 'w'},
         {"cases", 1, NULL, 'c'},   {"known", 1, NULL, 'k'},   {"every", 1, NULL, 'e'},
         {"jobs", 1, NULL, 'j'},    {"only", 1, NULL, 'o'},    {"kind", 1, NULL, 'i'},
-        {"number", 1, NULL, 'n'},  {NULL, 0, NULL, 0},
+        {"number", 1, NULL, 'n'},  {"first", 1, NULL, 'f'},   {"tracefs", 1, NULL, 't'},
+        {NULL, 0, NULL, 0},
     };
 
-    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        switch (option) {
-        case 'p':
-            sweep.job.program = realpath(optarg, NULL);
-            break;
-        case 'l':
-            sweep.job.library = realpath(optarg, NULL);
-            break;
-        case 'w':
-            sweep.work = realpath(optarg, NULL);
-            break;
-        case 'c':
-            sweep.cases = optarg;
-            break;
-        case 'k':
-            sweep.known = optarg;
-            break;
-        case 'e':
-            sweep.every = strtoul(optarg, NULL, 10);
-            break;
-        case 'j':
-            sweep.jobs = strtoul(optarg, NULL, 10);
-            break;
-        case 'o':
-            sweep.only = optarg;
-            break;
-        case 'i':
-            sweep.kind = optarg;
-            break;
-        case 'n':
-            sweep.number = strtoul(optarg, NULL, 10);
-            break;
-        default:
-            errx(3, "%s", usage);
-        }
-    }
+    sweep.jobs = (size_t)sysconf(_SC_NPROCESSORS_ONLN);
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;)
+        option_read(option, optarg);
     if (!sweep.job.program || !sweep.job.library || !sweep.work || !sweep.cases || !sweep.known ||
         !sweep.every || !sweep.jobs)
         errx(3, "%s", usage);
@@ -369,20 +208,12 @@ int main(int argc, char **argv)
 
     options_read(argc, argv);
     cases_read(&sweep.list, sweep.cases);
-    known_read(sweep.known);
-    sweep.tally =
-        mmap(NULL, sizeof *sweep.tally, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (sweep.tally == MAP_FAILED)
-        err(3, "mmap");
+    knowns_read(&sweep.knowns, sweep.known);
+    sweep.next = shared_memory(sizeof *sweep.next);
+    sweep.tallies = shared_memory(sweep.list.count * sizeof *sweep.tallies);
     fine = cases_learn();
-    trials_thin_out();
+    trials_thin_out(&sweep.trials, sweep.first, sweep.every);
     fine = workers_run() && fine;
-    printf("%zu points: %zu passed, %zu failed", sweep.count, (size_t)sweep.tally->passed,
-           (size_t)sweep.tally->failed);
-    if (sweep.tally->known)
-        printf(", %zu known", (size_t)sweep.tally->known);
-    if (sweep.tally->missed)
-        printf(", %zu not reached", (size_t)sweep.tally->missed);
-    printf("\n");
-    return fine && sweep.tally->failed == 0 && sweep.tally->passed > 0 ? 0 : 1;
+    fine = tallies_say(&sweep.list, sweep.tallies) && fine;
+    return fine ? 0 : 1;
 }

@@ -4,7 +4,7 @@
  * glibc's streams and of libraries as well, which no replaced function would see. Only processes of
  * the program itself count, each from when its libraries are loaded (FAULTS_READY): what it starts
  * besides (gnuplot, a program that is recorded) runs undisturbed. Writes to standard error never
- * fail, since the message is what is asked for.
+ * fail, since the message is what is asked for. Sleeps are over at once.
  */
 #include "tests/faults/tracer.h"
 #include "tests/faults/kinds.h"
@@ -42,7 +42,9 @@ struct task {
 
 struct tracer {
     const struct point *point;
+    const struct faults_shared *shared;
     struct outcome *outcome;
+    bool begun; /* the call to fail was there */
     pid_t first;
     struct task tasks[TASKS_MAX];
     bool first_ended;
@@ -50,31 +52,32 @@ struct tracer {
 
 /* ---- in the child ---- */
 
-static bool filter_install(void)
+static unsigned filter_add(struct sock_filter *filter, unsigned length, int call)
 {
-    struct sock_filter filter[8 + KINDS_MAX * KIND_CALLS];
+    filter[length++] =
+        (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)call, 0, 1);
+    filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE);
+    return length;
+}
+
+/* Stops at the calls of kinds.c, at sleeps, and when a process says that it is ready. */
+static unsigned short filter_make(struct sock_filter filter[FAULTS_FILTER])
+{
     unsigned length = 0;
 
     filter[length++] =
         (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
     for (size_t k = 0; k < kinds_count; k++) {
-        for (size_t i = 0; i < KIND_CALLS && kinds[k].calls[i] >= 0; i++) {
-            filter[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
-                                                            (unsigned)kinds[k].calls[i], 0, 1);
-            filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE);
-        }
+        for (size_t i = 0; i < KIND_CALLS && kinds[k].calls[i] >= 0; i++)
+            length = filter_add(filter, length, kinds[k].calls[i]);
     }
+    length = filter_add(filter, length, SYS_clock_nanosleep);
     filter[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 3);
     filter[length++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
                                                     offsetof(struct seccomp_data, args[0]));
-    filter[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FAULTS_READY, 0, 1);
-    filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE);
+    length = filter_add(filter, length, FAULTS_READY);
     filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-
-    struct sock_fprog program = {.len = (unsigned short)length, .filter = filter};
-
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+    return (unsigned short)length;
 }
 
 static bool redirect(const char *path, int flags, int descriptor)
@@ -83,8 +86,6 @@ static bool redirect(const char *path, int flags, int descriptor)
 
     return file >= 0 && dup2(file, descriptor) >= 0;
 }
-
-#define EXIT_CANNOT 125
 
 static void become(const struct job *job)
 {
@@ -98,12 +99,10 @@ static void become(const struct job *job)
         !redirect(job->messages, O_WRONLY | O_CREAT | O_TRUNC, STDERR_FILENO) ||
         setenv("LD_PRELOAD", job->library, 1) || setenv(FAULTS_FILE, job->shared_path, 1) ||
         ptrace(PTRACE_TRACEME, 0, NULL, NULL))
-        _exit(EXIT_CANNOT);
+        _exit(FAULTS_CANNOT);
     raise(SIGSTOP);
-    if (!filter_install())
-        _exit(EXIT_CANNOT);
     execv(job->program, job->argv);
-    _exit(EXIT_CANNOT);
+    _exit(FAULTS_CANNOT);
 }
 
 /* ---- tasks ---- */
@@ -209,6 +208,15 @@ static void note_where(struct tracer *tracer, pid_t pid, const struct user_regs_
              way->name);
 }
 
+/* The call is not made, and returns -code; its end must be waited for. */
+static void call_answer(struct task *task, struct user_regs_struct *registers, int code)
+{
+    task->answer = true;
+    task->code = code;
+    registers->orig_rax = (unsigned long long)-1;
+    ptrace(PTRACE_SETREGS, task->pid, NULL, registers);
+}
+
 /* Makes the call that the task is about to make fail; whether its end must be waited for. */
 static bool call_fail(struct tracer *tracer, struct task *task, struct user_regs_struct *registers)
 {
@@ -225,12 +233,10 @@ static bool call_fail(struct tracer *tracer, struct task *task, struct user_regs
         ptrace(PTRACE_SETREGS, task->pid, NULL, registers);
         return false;
     }
+    if (way->fault == FAULT_REFUSE)
+        call_answer(task, registers, way->code);
     task->answer = true;
     task->code = way->code;
-    if (way->fault == FAULT_REFUSE) {
-        registers->orig_rax = (unsigned long long)-1; /* no call at all */
-        ptrace(PTRACE_SETREGS, task->pid, NULL, registers);
-    }
     return true;
 }
 
@@ -239,12 +245,26 @@ static bool is_message(int kind, const struct user_regs_struct *registers)
     return strcmp(kinds[kind].name, "write") == 0 && registers->rdi == STDERR_FILENO;
 }
 
+/* Counts a call; is it one to fail? */
+static bool call_is_meant(struct tracer *tracer, int kind)
+{
+    const struct point *point = tracer->point;
+    bool discovery = atomic_load(&tracer->shared->discovering) != 0;
+    uint64_t number = ++tracer->outcome->calls[discovery][kind];
+
+    if (kind != point->kind)
+        return false;
+    if (discovery == point->discovery && number == point->number) {
+        tracer->begun = true;
+        return true;
+    }
+    return tracer->begun && point->onward;
+}
+
 /* At a stop of the filter. Whether the end of the call must be waited for. */
 static bool call_begins(struct tracer *tracer, struct task *task)
 {
-    const struct point *point = tracer->point;
     struct user_regs_struct registers;
-    uint64_t number;
     int kind;
 
     if (ptrace(PTRACE_GETREGS, task->pid, NULL, &registers))
@@ -253,11 +273,14 @@ static bool call_begins(struct tracer *tracer, struct task *task)
         task->counts = true;
         return false;
     }
-    kind = kind_of_call(call_number(&registers));
-    if (kind < 0 || !task->counts || is_message(kind, &registers))
+    if (!task->counts)
         return false;
-    number = ++tracer->outcome->calls[kind];
-    if (kind != point->kind || number < point->number || (number > point->number && !point->onward))
+    if (call_number(&registers) == SYS_clock_nanosleep) {
+        call_answer(task, &registers, 0);
+        return true;
+    }
+    kind = kind_of_call(call_number(&registers));
+    if (kind < 0 || is_message(kind, &registers) || !call_is_meant(tracer, kind))
         return false;
     return call_fail(tracer, task, &registers);
 }
@@ -395,39 +418,60 @@ static void follow(struct tracer *tracer)
     }
 }
 
-int tracer_run(const struct job *job, const struct point *point, struct outcome *outcome)
+static void shared_prepare(const struct job *job, const struct point *point)
 {
-    struct tracer tracer = {.point = point, .outcome = outcome};
+    struct faults_shared *shared = job->shared;
+
+    snprintf(shared->program, sizeof shared->program, "%s", job->program);
+    shared->filter_length = filter_make(shared->filter);
+    shared->fail_at = point->kind == KIND_MEMORY ? point->number : 0;
+    shared->onward = point->onward;
+    shared->notes_stacks = point->kind == KIND_NONE;
+    shared->filtered = false;
+    shared->discovering = 0;
+    shared->allocations = 0;
+    shared->frames = 0;
+}
+
+/* 0, or an errno; the program is about to begin. */
+static int first_start(struct tracer *tracer, const struct job *job)
+{
     const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACESECCOMP | PTRACE_O_TRACEFORK |
                          PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC |
                          PTRACE_O_EXITKILL;
-    struct task *first;
     int status;
 
-    *outcome = (struct outcome){0};
-    snprintf(job->shared->program, sizeof job->shared->program, "%s", job->program);
-    job->shared->fail_at = point->kind == KIND_MEMORY ? point->number : 0;
-    job->shared->onward = point->onward;
-    job->shared->allocations = 0;
-    job->shared->frames = 0;
-    tracer.first = fork();
-    if (tracer.first == 0)
+    tracer->first = fork();
+    if (tracer->first == 0)
         become(job);
-    if (tracer.first < 0)
+    if (tracer->first < 0)
         return errno;
-    if (waitpid(tracer.first, &status, 0) < 0 || !WIFSTOPPED(status))
+    if (waitpid(tracer->first, &status, 0) < 0 || !WIFSTOPPED(status))
         return EPERM;
-    if (ptrace(PTRACE_SETOPTIONS, tracer.first, NULL, (void *)options)) {
-        kill(tracer.first, SIGKILL);
-        waitpid(tracer.first, &status, 0);
+    if (ptrace(PTRACE_SETOPTIONS, tracer->first, NULL, (void *)options)) {
+        kill(tracer->first, SIGKILL);
+        waitpid(tracer->first, &status, 0);
         return EPERM;
     }
-    first = task_add(&tracer, tracer.first);
-    first->told = true;
+    task_add(tracer, tracer->first)->told = true;
+    return 0;
+}
+
+int tracer_run(const struct job *job, const struct point *point, struct outcome *outcome)
+{
+    struct tracer tracer = {.point = point, .shared = job->shared, .outcome = outcome};
+    int code;
+
+    *outcome = (struct outcome){0};
+    shared_prepare(job, point);
+    code = first_start(&tracer, job);
+    if (code)
+        return code;
     alarm_set(job->seconds);
     ptrace(PTRACE_CONT, tracer.first, NULL, NULL);
     follow(&tracer);
     alarm_set(0);
+    outcome->pid = tracer.first;
     outcome->allocations = job->shared->allocations;
-    return WIFEXITED(outcome->status) && WEXITSTATUS(outcome->status) == EXIT_CANNOT ? EPERM : 0;
+    return WIFEXITED(outcome->status) && WEXITSTATUS(outcome->status) == FAULTS_CANNOT ? EPERM : 0;
 }

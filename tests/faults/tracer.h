@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define KINDS_MAX 32
 
@@ -19,6 +20,7 @@ struct point {
     int way;  /* index in its ways */
     uint64_t number;
     bool onward;
+    bool discovery; /* counted among the calls by which hwloc looks at the machine */
 };
 
 struct job {
@@ -27,16 +29,18 @@ struct job {
     const char *folder;                    /* to run in */
     const char *input, *output, *messages; /* files for the standard streams */
     const char *library;                   /* inject.so */
+    const char *tracefs;                   /* where it is mounted; NULL: not for us */
     const char *shared_path;               /* of `shared` */
     struct faults_shared *shared;
     unsigned seconds; /* then it is killed */
 };
 
 struct outcome {
-    int status;                /* as wait(2) has it */
-    bool late;                 /* was killed for the time it took */
-    bool left;                 /* processes of its own outlived it */
-    uint64_t calls[KINDS_MAX]; /* made, by kind */
+    int status;                   /* as wait(2) has it */
+    bool late;                    /* was killed for the time it took */
+    bool left;                    /* processes of its own outlived it */
+    pid_t pid;                    /* the program's */
+    uint64_t calls[2][KINDS_MAX]; /* made, by kind; [1] while hwloc looked at the machine */
     uint64_t allocations;
     char where[384]; /* the call that failed first, and what of it is known */
     char fell[64];   /* in whose code it was ended by a signal */

@@ -95,16 +95,22 @@ static int perf_formats_start(struct perf_formats *formats)
     return 0;
 }
 
-/* What libtraceevent cannot parse it leaves out, which shows when a field is looked up. */
+/*
+ * What libtraceevent cannot parse it leaves out, which shows when a field is looked up; but an
+ * event that it had no memory for would look like one that nobody recorded.
+ */
 static int perf_formats_event(struct perf_formats *formats, const char *system)
 {
     const char *file;
     size_t length;
     int code = perf_formats_file(formats, 8, &file, &length);
 
-    if (!code && !strcmp(system, "kmem"))
-        tep_parse_event(formats->tep, file, length, system);
-    return code;
+    if (code || strcmp(system, "kmem") != 0)
+        return code;
+    errno = 0;
+    if (tep_parse_event(formats->tep, file, length, system) && errno == ENOMEM)
+        return -ENOMEM;
+    return 0;
 }
 
 static int perf_formats_events(struct perf_formats *formats)

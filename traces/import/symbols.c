@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <event-parse.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +18,14 @@ enum { KALLSYMS_MOST = 1 << 27 }; /* bytes, ten times as much as there are */
 int symbols_read(struct tep_handle *tep, const char *text, size_t length)
 {
     char *copy = strndup(text, length); /* libtraceevent reads up to a zero byte */
+    bool no_memory;
 
     if (!copy)
         return -ENOMEM;
-    tep_parse_kallsyms(tep, copy);
+    errno = 0;
+    no_memory = tep_parse_kallsyms(tep, copy) != 0 && errno == ENOMEM;
     free(copy);
-    return 0;
+    return no_memory ? -ENOMEM : 0;
 }
 
 /* Who may not see them reads zeros. */

@@ -58,8 +58,11 @@ static int trace_dat_records(struct trace_dat *dat, struct tracecmd_input *input
             code = error_set(dat->error, EINVAL, "%s: cannot read the buffer of the instance %s",
                              dat->source->name, tracecmd_buffer_instance_name(input, count - 1));
     }
+    errno = 0;
     if (!code)
         code = tracecmd_iterate_events_multi(inputs, count, trace_dat_visit, dat);
+    if (!code && errno == ENOMEM) /* a record without memory looks to it like the end */
+        code = -ENOMEM;
     while (--count) {
         if (inputs[count])
             tracecmd_close(inputs[count]);
