@@ -22,32 +22,23 @@ void plan_slots_cleanup(struct plan_slots *slots)
     free(slots->tags);
 }
 
-static int pool_put(struct slot_pool *pool, uint32_t slot)
+int plan_slots_grow(struct slot_pool *pool)
 {
-    int code = array_grow((void **)&pool->slots, &pool->capacity, pool->count + 1, sizeof slot);
-
-    if (code == 0)
-        pool->slots[pool->count++] = slot;
-    return code;
+    return array_room((void **)&pool->slots, &pool->capacity, pool->count + 1, sizeof *pool->slots);
 }
 
 int plan_slots_add_fresh(struct plan_slots *slots, struct slot_pool *pool)
 {
     size_t first = slots->count;
-    int code = array_grow((void **)&slots->tags, &slots->capacity, first + SLOTS_A_LINE,
+    int code = array_room((void **)&slots->tags, &slots->capacity, first + SLOTS_A_LINE,
                           sizeof *slots->tags);
 
     if (first + SLOTS_A_LINE > PLAN_SLOT_MAX)
         return -EOVERFLOW;
-    for (size_t i = SLOTS_A_LINE; code == 0 && i-- > 0;)
-        code = pool_put(pool, (uint32_t)(first + i));
+    for (size_t i = SLOTS_A_LINE; code == 0 && i-- > 0;) {
+        slots->tags[first + i] = 0;
+        code = plan_slots_put(pool, (uint32_t)(first + i));
+    }
     slots->count += SLOTS_A_LINE;
     return code;
-}
-
-int plan_slots_give(struct plan_slots *slots, unsigned group, uint32_t slot)
-{
-    if (slots->tags[slot] == PLAN_TAG_MAX)
-        return 0; /* one more life would repeat a tag */
-    return pool_put(&slots->pools[group], slot);
 }

@@ -6,6 +6,8 @@
 #ifndef SLABLAB_SIM_PLAN_SLOTS_H
 #define SLABLAB_SIM_PLAN_SLOTS_H
 
+#include "sim/plan.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -51,7 +53,29 @@ static inline int plan_slots_take(struct plan_slots *slots, unsigned group, uint
     return 0;
 }
 
-/* `group` freed the object in `slot`. A slot whose tags are used up is retired. -ENOMEM. */
-int plan_slots_give(struct plan_slots *slots, unsigned group, uint32_t slot);
+/* Room for one more in the pool. -ENOMEM. */
+int plan_slots_grow(struct slot_pool *pool);
+
+static inline int plan_slots_put(struct slot_pool *pool, uint32_t slot)
+{
+    if (__builtin_expect(pool->count == pool->capacity, 0)) {
+        int code = plan_slots_grow(pool);
+
+        if (code)
+            return code;
+    }
+    pool->slots[pool->count++] = slot;
+    return 0;
+}
+
+/*
+ * `group` freed the object in `slot`, whose life had this tag. A slot whose tags are used up is
+ * retired: one more life would repeat a tag. -ENOMEM.
+ */
+static inline int plan_slots_give(struct plan_slots *slots, unsigned group, uint32_t slot,
+                                  unsigned tag)
+{
+    return tag == PLAN_TAG_MAX ? 0 : plan_slots_put(&slots->pools[group], slot);
+}
 
 #endif
