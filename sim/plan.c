@@ -215,10 +215,11 @@ int plan_create(const char *trace, const struct plan_config *config, struct plan
     if (code == -ENOMEM)
         error_set(error, ENOMEM, "no memory for the plan of %s", trace);
     if (code == -EOVERFLOW)
-        code =
-            error_set(error, EINVAL,
-                      "%s: more than %u objects live at once, or changes of stream in total order",
-                      trace, PLAN_SLOT_MAX);
+        code = error_set(
+            error, EINVAL,
+            "%s: more than %u objects live at once or are freed by other threads, or changes "
+            "of stream in total order",
+            trace, PLAN_SLOT_MAX);
     if (code) {
         plan_destroy(plan);
         return code;

@@ -175,13 +175,25 @@ static always_inline int add_alloc(struct builder *builder, unsigned group,
     return code;
 }
 
-/* Another group will free it: its alloc has to publish it. */
-static void share(struct builder *builder, const struct live *live)
+/*
+ * Another group will free it: its alloc has to publish it, in a slot for such. The slot that it had
+ * so far is its group's again, as if it had never been taken.
+ */
+static int share(struct builder *builder, struct live *live, unsigned by)
 {
     struct plan_group *group = &builder->plan->groups[live->group];
     struct plan_words *list = live->preloaded ? &group->preload : &group->events;
+    uint64_t *word = &list->words[live->position];
+    uint32_t slot;
+    int code = plan_slots_take_shared(&builder->slots, live->group, by, &slot);
 
-    list->words[live->position] |= PLAN_SHARED;
+    if (code == 0)
+        code = plan_slots_give(&builder->slots, live->group, plan_slot(*word), plan_tag(*word));
+    if (code == 0) {
+        *word = plan_word_shared(*word, slot);
+        live->word = plan_word_shared(live->word, slot);
+    }
+    return code;
 }
 
 static always_inline int add_free(struct builder *builder, unsigned group,
@@ -190,26 +202,27 @@ static always_inline int add_free(struct builder *builder, unsigned group,
     struct plan *plan = builder->plan;
     struct live *live = &builder->live[event->object];
     struct type_note *type = &builder->types[plan_type(live->word)];
-    uint64_t word = live->word;
+    bool shared = live->group != group;
     int code = 0;
 
     type->frees++;
     plan->frees_between[live->group * plan->frees_stride + group]++;
-    if (live->group != group) {
+    if (shared) {
         plan->implied_remote_frees += event->origin == TRACE_IMPLIED;
-        share(builder, live);
-        word |= PLAN_SHARED;
+        code = share(builder, live, group);
     }
-    if (!plain)
+    if (!plain && code == 0)
         code = bulk_begin(builder, group, event);
     if (code == 0)
-        code = group_add(builder, group, word, event->time_ns);
+        code = group_add(builder, group, live->word, event->time_ns);
     if (!plain)
         bulk_count(builder, group);
     cache_touch(builder, group, type);
     live_shrink(builder, type);
     live->kept = false;
-    return code ? code : plan_slots_give(&builder->slots, group, plan_slot(word), plan_tag(word));
+    if (shared || code)
+        return code;
+    return plan_slots_give(&builder->slots, group, plan_slot(live->word), plan_tag(live->word));
 }
 
 static int add_create(struct builder *builder, unsigned group, const struct trace_event *event)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which slot an object's address is kept in, while a plan is made. Only the group that freed a slot
- * may use it again, and each life of a slot has a tag of its own; sim/plan.h says why.
+ * Which slot an object's address is kept in, while a plan is made: one of its group's own, each of
+ * whose lives has a tag, or one for an object that another group frees; sim/plan.h says why.
  */
 #ifndef SLABLAB_SIM_PLAN_SLOTS_H
 #define SLABLAB_SIM_PLAN_SLOTS_H
@@ -11,7 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Slots that a group may use, last freed first. */
+#define PLAN_SLOTS_A_LINE 8 /* slots come by the cache line, so that no two uses share one */
+
+/* A group's own slots that are free, last freed first. */
 struct slot_pool {
     uint32_t *slots;
     size_t count;
@@ -23,19 +25,22 @@ struct plan_slots {
     unsigned nr_groups;
     uint16_t *tags; /* last tag given, by slot */
     size_t capacity;
-    size_t count; /* slots there are */
+    size_t count;     /* slots there are */
+    uint32_t *shared; /* [from * nr_groups + by]: the next; a line's first: a line is to be taken */
 };
 
 /* A cache line of slots that have never been used, lowest on top. -ENOMEM, -EOVERFLOW. */
 int plan_slots_add_fresh(struct plan_slots *slots, struct slot_pool *pool);
+/* The first of such a line. */
+int plan_slots_take_line(struct plan_slots *slots, uint32_t *first);
 
 /* -ENOMEM. */
 int plan_slots_init(struct plan_slots *slots, unsigned nr_groups);
 void plan_slots_cleanup(struct plan_slots *slots);
 
 /*
- * Takes a slot for `group` and begins its next life, of which *tag is the tag. -ENOMEM; -EOVERFLOW:
- * a word cannot tell so many apart.
+ * Takes one of `group`'s own slots and begins its next life, of which *tag is the tag. -ENOMEM;
+ * -EOVERFLOW: a word cannot tell so many apart.
  */
 static inline int plan_slots_take(struct plan_slots *slots, unsigned group, uint32_t *slot,
                                   uint16_t *tag)
@@ -50,6 +55,22 @@ static inline int plan_slots_take(struct plan_slots *slots, unsigned group, uint
     }
     *slot = pool->slots[--pool->count];
     *tag = ++slots->tags[*slot];
+    return 0;
+}
+
+/* A slot for what group `from` allocates and group `by` frees; it is used once. Errors as above. */
+static inline int plan_slots_take_shared(struct plan_slots *slots, unsigned from, unsigned by,
+                                         uint32_t *slot)
+{
+    uint32_t *next = &slots->shared[(size_t)from * slots->nr_groups + by];
+
+    if (*next % PLAN_SLOTS_A_LINE == 0) {
+        int code = plan_slots_take_line(slots, next);
+
+        if (code)
+            return code;
+    }
+    *slot = (*next)++;
     return 0;
 }
 
@@ -69,8 +90,8 @@ static inline int plan_slots_put(struct slot_pool *pool, uint32_t slot)
 }
 
 /*
- * `group` freed the object in `slot`, whose life had this tag. A slot whose tags are used up is
- * retired: one more life would repeat a tag. -ENOMEM.
+ * The slot, `group`'s own, is free again after the life that had this tag. A slot whose tags are
+ * used up is retired: one more life would repeat a tag. -ENOMEM.
  */
 static inline int plan_slots_give(struct plan_slots *slots, unsigned group, uint32_t slot,
                                   unsigned tag)
