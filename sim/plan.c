@@ -169,7 +169,9 @@ static int builder_run(struct builder *builder, const char *trace, struct error 
     plan->frees_between =
         calloc((size_t)plan->nr_groups * plan->nr_groups, sizeof *plan->frees_between);
     plan_cuts_begin(builder);
+    builder->filtered = builder->config->caches || builder->config->streams;
     if (!plan->groups || !plan->frees_between ||
+        array_room((void **)&builder->live, &builder->live_capacity, 1, sizeof *builder->live) ||
         plan_slots_init(&builder->slots, plan->nr_groups) != 0)
         return -ENOMEM;
     code = trace_open(trace, &builder->reader, error);

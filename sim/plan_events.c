@@ -31,11 +31,9 @@ static inline int words_add(struct plan_words *words, uint64_t word)
 }
 
 /* Appends a word to the group's list and, where one is due, its time. */
-static inline int group_add(struct builder *builder, unsigned group, uint64_t word,
+static inline int group_add(const struct builder *builder, struct plan_group *list, uint64_t word,
                             uint64_t time_ns)
 {
-    struct plan_group *list = &builder->plan->groups[group];
-
     if (unlikely(!(list->events.count & builder->times_mask))) {
         int code = words_add(&list->times, time_ns);
 
@@ -48,34 +46,34 @@ static inline int group_add(struct builder *builder, unsigned group, uint64_t wo
 /* In total order a group's turn ends where another group's event comes next. */
 static inline int turn_take(struct builder *builder, unsigned group, uint64_t time_ns)
 {
-    if (!builder->config->total_order || builder->last_group == group)
+    if (!unlikely(builder->config->total_order) || builder->last_group == group)
         return 0;
     if (builder->plan->nr_turns > PLAN_SLOT_MAX)
         return -EOVERFLOW;
     builder->last_group = group;
-    return group_add(builder, group, plan_word(PLAN_TURN, 0, 0, builder->plan->nr_turns++),
-                     time_ns);
+    return group_add(builder, &builder->plan->groups[group],
+                     plan_word(PLAN_TURN, 0, 0, builder->plan->nr_turns++), time_ns);
 }
 
 /*
  * A bulk event becomes a header word and one word an object. A filter may leave some of the objects
  * out (a bulk free of objects of several caches), so the header counts those that were written.
  */
-static int bulk_begin(struct builder *builder, unsigned group, const struct trace_event *event)
+static int bulk_begin(struct builder *builder, struct plan_group *list,
+                      const struct trace_event *event)
 {
     enum plan_op op = event->op == TRACE_ALLOC ? PLAN_ALLOC_BULK : PLAN_FREE_BULK;
 
     if (builder->bulk_header != SIZE_MAX || (event->batch <= 1 && !builder->bulk_left))
         return 0;
-    builder->bulk_header = builder->plan->groups[group].events.count;
-    return group_add(builder, group, plan_word(op, 0, event->type, 0), event->time_ns);
+    builder->bulk_header = list->events.count;
+    return group_add(builder, list, plan_word(op, 0, event->type, 0), event->time_ns);
 }
 
-static void bulk_count(struct builder *builder, unsigned group)
+static void bulk_count(const struct builder *builder, struct plan_group *list)
 {
     if (builder->bulk_header != SIZE_MAX)
-        builder->plan->groups[group].events.words[builder->bulk_header] += (uint64_t)1
-                                                                           << PLAN_SLOT_SHIFT;
+        list->events.words[builder->bulk_header] += (uint64_t)1 << PLAN_SLOT_SHIFT;
 }
 
 /* ---- what lives ---- */
@@ -102,48 +100,37 @@ static inline void live_shrink(struct builder *builder, const struct type_note *
     builder->rounded_bytes -= type->rounded;
 }
 
-/* An object's number that has not been seen; what it skips is not live. */
+/* An object's number that has not been seen, for the caller to fill; what it skips is not live. */
 static int live_add(struct builder *builder, uint32_t number)
 {
     int code = array_room((void **)&builder->live, &builder->live_capacity, (size_t)number + 1,
                           sizeof *builder->live);
 
     if (code == 0) {
-        memset(&builder->live[builder->nr_live], 0,
-               (number + 1 - builder->nr_live) * sizeof *builder->live);
-        builder->nr_live = (size_t)number + 1;
+        for (; builder->nr_live < number; builder->nr_live++)
+            builder->live[builder->nr_live] = (struct live){0};
+        builder->nr_live++;
     }
     return code;
 }
 
 /* Notes that `group` has an event on the type's cache here; for destructions to wait for. */
 static inline void cache_touch(struct builder *builder, unsigned group,
-                               const struct type_note *type)
+                               const struct type_note *type, size_t position)
 {
-    builder->cache_positions[(size_t)type->cache_row * builder->plan->nr_groups + group] =
-        builder->plan->groups[group].events.count;
+    builder->cache_positions[(size_t)type->cache_row * builder->plan->nr_groups + group] = position;
 }
 
 /* ---- events ---- */
-
-static int add_preloaded(struct builder *builder, unsigned group, struct type_note *type,
-                         struct live *live, uint64_t word)
-{
-    struct plan_words *preload = &builder->plan->groups[group].preload;
-
-    live->preloaded = true;
-    live->position = preload->count;
-    type->preloaded = true;
-    return words_add(preload, word);
-}
 
 /* `plain`: one object, and no part of a bulk event, nor from before the clock. */
 static always_inline int add_alloc(struct builder *builder, unsigned group,
                                    const struct trace_event *event, bool plain)
 {
+    struct plan_group *list = &builder->plan->groups[group];
     struct type_note *type = &builder->types[event->type];
-    struct live *live;
-    uint64_t word;
+    bool preloaded = !plain && event->origin == TRACE_PRELOADED;
+    uint64_t word, create = 0;
     uint32_t slot;
     uint16_t tag;
     int code = 0;
@@ -152,26 +139,30 @@ static always_inline int add_alloc(struct builder *builder, unsigned group,
         code = live_add(builder, event->object);
     if (code == 0)
         code = plan_slots_take(&builder->slots, group, &slot, &tag);
+    if (!plain && code == 0 && !preloaded)
+        code = bulk_begin(builder, list, event);
     if (unlikely(code))
         return code;
     word = plan_word(PLAN_ALLOC, tag, event->type, slot);
-    live = &builder->live[event->object];
-    *live = (struct live){.word = word - PLAN_ALLOC + PLAN_FREE, .group = group, .kept = true};
+    builder->live[event->object] =
+        (struct live){.word = word + (PLAN_FREE - PLAN_ALLOC),
+                      .position = preloaded ? list->preload.count : list->events.count,
+                      .group = group,
+                      .preloaded = preloaded,
+                      .kept = true};
     if (unlikely(builder->any_created) && type->cache_row &&
         builder->plan->caches[type->cache_row - 1].created)
-        word += PLAN_ALLOC_CREATED - PLAN_ALLOC;
+        create = PLAN_ALLOC_CREATED - PLAN_ALLOC;
     live_grow(builder, type);
-    if (!plain && event->origin == TRACE_PRELOADED)
-        return add_preloaded(builder, group, type, live, word);
+    if (preloaded) {
+        type->preloaded = true;
+        return words_add(&list->preload, word + create);
+    }
     type->allocs++;
+    code = group_add(builder, list, word + create, event->time_ns);
     if (!plain)
-        code = bulk_begin(builder, group, event);
-    live->position = builder->plan->groups[group].events.count;
-    if (code == 0)
-        code = group_add(builder, group, word, event->time_ns);
-    if (!plain)
-        bulk_count(builder, group);
-    cache_touch(builder, group, type);
+        bulk_count(builder, list);
+    cache_touch(builder, group, type, list->events.count);
     return code;
 }
 
@@ -200,29 +191,32 @@ static always_inline int add_free(struct builder *builder, unsigned group,
                                   const struct trace_event *event, bool plain)
 {
     struct plan *plan = builder->plan;
+    struct plan_group *list = &plan->groups[group];
     struct live *live = &builder->live[event->object];
     struct type_note *type = &builder->types[plan_type(live->word)];
     bool shared = live->group != group;
+    uint64_t word;
     int code = 0;
 
     type->frees++;
     plan->frees_between[live->group * plan->frees_stride + group]++;
+    live->kept = false;
     if (shared) {
         plan->implied_remote_frees += event->origin == TRACE_IMPLIED;
         code = share(builder, live, group);
     }
+    word = live->word;
     if (!plain && code == 0)
-        code = bulk_begin(builder, group, event);
+        code = bulk_begin(builder, list, event);
     if (code == 0)
-        code = group_add(builder, group, live->word, event->time_ns);
+        code = group_add(builder, list, word, event->time_ns);
     if (!plain)
-        bulk_count(builder, group);
-    cache_touch(builder, group, type);
+        bulk_count(builder, list);
+    cache_touch(builder, group, type, list->events.count);
     live_shrink(builder, type);
-    live->kept = false;
     if (shared || code)
         return code;
-    return plan_slots_give(&builder->slots, group, plan_slot(live->word), plan_tag(live->word));
+    return plan_slots_give(&builder->slots, group, plan_slot(word), plan_tag(word));
 }
 
 static int add_create(struct builder *builder, unsigned group, const struct trace_event *event)
@@ -232,8 +226,8 @@ static int add_create(struct builder *builder, unsigned group, const struct trac
     builder->any_created = true;
     cache->created = true;
     cache->used = true;
-    return group_add(builder, group, plan_word(PLAN_CACHE_CREATE, 0, 0, event->type),
-                     event->time_ns);
+    return group_add(builder, &builder->plan->groups[group],
+                     plan_word(PLAN_CACHE_CREATE, 0, 0, event->type), event->time_ns);
 }
 
 static int add_destroy(struct builder *builder, unsigned group, const struct trace_event *event)
@@ -252,7 +246,7 @@ static int add_destroy(struct builder *builder, unsigned group, const struct tra
         return -ENOMEM;
     memcpy(destroy->group_positions,
            &builder->cache_positions[((size_t)event->type + 1) * plan->nr_groups], bytes);
-    return group_add(builder, group,
+    return group_add(builder, &plan->groups[group],
                      plan_word(PLAN_CACHE_DESTROY, 0, 0, (uint32_t)plan->nr_destroys++),
                      event->time_ns);
 }
@@ -279,9 +273,9 @@ static int drop_event(struct builder *builder, const struct trace_event *event)
     return live->kept ? leave_over(builder, live) : 0;
 }
 
-/* Is the event, of this group, part of the plan? */
-static inline bool event_is_kept(const struct builder *builder, unsigned group,
-                                 const struct trace_event *event)
+/* Is the event, of this group, part of the plan? Without a filter all are. */
+static bool event_is_kept(const struct builder *builder, unsigned group,
+                          const struct trace_event *event)
 {
     if (group == PLAN_DROPPED)
         return false;
@@ -338,7 +332,8 @@ static always_inline int add_event(struct builder *builder, const struct trace_e
     int code;
 
     if (event->batch > 1 || builder->bulk_left || event->op > TRACE_FREE ||
-        event->origin == TRACE_PRELOADED || unlikely(!event_is_kept(builder, group, event)))
+        event->origin == TRACE_PRELOADED ||
+        (unlikely(builder->filtered) && !event_is_kept(builder, group, event)))
         return add_rare_event(builder, event);
     code = event_begin(builder, group, event);
     if (unlikely(code))
@@ -357,11 +352,15 @@ int plan_events_add(struct builder *builder, const struct trace_event *events, s
 
     /* A trace that is cut short is still read to its end: its digest comes last. */
     while (code == 0 && added < count && (plan->events < limit || builder->bulk_left)) {
-        size_t ahead = added + LOOK_AHEAD < count ? added + LOOK_AHEAD : added;
+        uint64_t room = plan->events < limit ? limit - plan->events : 1;
+        size_t end = count - added < room ? count : added + room;
 
-        if (events[ahead].object < builder->nr_live)
+        while (added < end && code == 0) {
+            size_t ahead = added + LOOK_AHEAD < count ? added + LOOK_AHEAD : added;
+
             __builtin_prefetch(&builder->live[events[ahead].object], 1);
-        code = add_event(builder, &events[added++]);
+            code = add_event(builder, &events[added++]);
+        }
     }
     if (added)
         builder->plan->duration_ns = events[added - 1].time_ns;

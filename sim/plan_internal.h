@@ -40,6 +40,7 @@ struct builder {
     struct type_note *types;
     size_t *cache_positions; /* [row * nr_groups + group]: after the last event on it */
     bool any_created;        /* some cache was created by an event */
+    bool filtered;           /* events may be left out */
     uint64_t times_mask;     /* a word gets a time where its place has none of these bits */
     uint64_t live_objects, live_bytes, rounded_bytes;
     unsigned last_group;
