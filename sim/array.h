@@ -9,10 +9,10 @@
 #include <string.h>
 
 /*
- * Makes room for `wanted` elements of `element` bytes; new room is zeroed. -ENOMEM leaves the array
- * as it was.
+ * Makes room for `wanted` elements of `element` bytes; what is in the new room is not known.
+ * -ENOMEM leaves the array as it was.
  */
-static inline int array_grow(void **array, size_t *capacity, size_t wanted, size_t element)
+static inline int array_room(void **array, size_t *capacity, size_t wanted, size_t element)
 {
     size_t grown = *capacity ? *capacity : 64;
     void *moved;
@@ -24,10 +24,20 @@ static inline int array_grow(void **array, size_t *capacity, size_t wanted, size
     moved = realloc(*array, grown * element);
     if (!moved)
         return -ENOMEM;
-    memset((char *)moved + *capacity * element, 0, (grown - *capacity) * element);
     *array = moved;
     *capacity = grown;
     return 0;
+}
+
+/* The same; new room is zeroed, which touches all its pages. */
+static inline int array_grow(void **array, size_t *capacity, size_t wanted, size_t element)
+{
+    size_t old = *capacity;
+    int code = array_room(array, capacity, wanted, element);
+
+    if (code == 0)
+        memset((char *)*array + old * element, 0, (*capacity - old) * element);
+    return code;
 }
 
 #endif

@@ -9,13 +9,15 @@
  * run by one worker. Whether two streams share a worker does not depend on the replica, so all
  * replicas share one plan.
  *
- * Slots. An object's address is kept in a slot. Most are freed by the group that allocated them:
- * the address is all there is to it. The others are shared: their alloc publishes with the address
- * a tag, the number of the slot's life, and the free in another group waits until the slot shows
- * the tag of its object; what is not shared shows tag 0, which is no life's. A slot is used again
- * only by the group that freed it, so that the next life is ordered after the last one by the
- * program order of a single worker: reuse adds no waiting. A slot whose tag has reached the last
- * value is retired, so a tag never means two lives.
+ * Slots. An object's address is kept in a slot. Most objects are freed by the group that allocated
+ * them: their slots are that group's, used again and again. The others are shared. The slot of a
+ * shared object has one life a loop: its alloc publishes the address with a tag, and the free in
+ * another group waits until the slot shows it. So reuse adds no waiting. The objects that one group
+ * hands to another have slots in lines of their own, in the order of their frees, so that a line
+ * which changes CPUs brings several of them; and no line of a group's own ever does.
+ *
+ * A tag is the number of a slot's life: slot and tag tell any two objects apart. A slot whose tag
+ * has reached the last value is retired.
  *
  * Why waiting cannot deadlock. Number the events of a replica in recorded order. An event waits
  * only for events of the same replica with lower numbers: a free for its alloc, an alloc for its
@@ -85,6 +87,13 @@ static inline uint32_t plan_type(uint64_t word)
 static inline uint32_t plan_slot(uint64_t word)
 {
     return (uint32_t)(word >> PLAN_SLOT_SHIFT);
+}
+
+/* The same event, on an object that is shared and kept in `slot`. */
+static inline uint64_t plan_word_shared(uint64_t word, uint32_t slot)
+{
+    return (word & (((uint64_t)1 << PLAN_TAG_SHIFT) - 1)) | PLAN_SHARED |
+           (uint64_t)1 << PLAN_TAG_SHIFT | (uint64_t)slot << PLAN_SLOT_SHIFT;
 }
 
 static inline uint64_t plan_word(enum plan_op op, unsigned tag, uint32_t type, uint32_t slot)

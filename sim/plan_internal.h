@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files that make a plan share: plan.c (events to words), plan_filter.c (what is left
+/* What the files that make a plan share: plan.c (tables, totals), plan_events.c (events
+ * to words), plan_filter.c (what is left
  * out), plan_cuts.c (where all can stop at once). */
 #ifndef SLABLAB_SIM_PLAN_INTERNAL_H
 #define SLABLAB_SIM_PLAN_INTERNAL_H
@@ -9,20 +10,20 @@
 
 /* What is known of a live object while the plan is made. */
 struct live {
-    size_t position; /* of its alloc's word, in the events or the preload of its group */
-    uint32_t slot;
-    uint32_t type;
-    uint16_t tag;
-    uint16_t group;
-    bool preloaded;
-    bool kept; /* false: left out by a filter */
+    uint64_t word;          /* of its free */
+    uint64_t position : 46; /* of its alloc's word, in the events or the preload of its group */
+    uint64_t group : 16;
+    uint64_t preloaded : 1;
+    uint64_t kept : 1; /* 0: left out by a filter, or not live */
 };
 
 /* What is wanted of a type at each of its events, beside each other. */
 struct type_note {
     uint64_t size, rounded; /* to a power of two */
-    uint32_t cache;
-    bool kept; /* by the filter */
+    uint64_t allocs, frees; /* so far; what lived before is not among them */
+    uint32_t cache_row;     /* in cache_positions: index of its cache + 1, or 0 */
+    bool kept;              /* by the filter */
+    bool preloaded;         /* some object of it lived before */
 };
 
 struct builder {
@@ -30,14 +31,17 @@ struct builder {
     const struct plan_config *config;
     struct trace_reader *reader;
     struct live *live; /* by the trace's object number */
-    size_t live_capacity;
+    size_t nr_live, live_capacity;
     struct plan_slots slots;
     unsigned *stream_groups; /* by stream; PLAN_DROPPED: left out */
     size_t nr_streams;
     unsigned stream_rank; /* of the next one that is kept */
     bool *cache_kept;     /* by cache; the last is untyped */
     struct type_note *types;
-    size_t *cache_positions; /* [cache * nr_groups + group]: after the last event on it */
+    size_t *cache_positions; /* [row * nr_groups + group]: after the last event on it */
+    bool any_created;        /* some cache was created by an event */
+    bool filtered;           /* events may be left out */
+    uint64_t times_mask;     /* a word gets a time where its place has none of these bits */
     uint64_t live_objects, live_bytes, rounded_bytes;
     unsigned last_group;
     size_t cuts_capacity;
@@ -45,6 +49,13 @@ struct builder {
     uint32_t bulk_left;          /* events of the bulk operation in hand that are still to come */
     size_t bulk_header; /* its word in the group's list, or SIZE_MAX when none is written yet */
 };
+
+/* ---- plan_events.c ---- */
+
+/* Adds the next events; no more once there are as many as were asked for. -ENOMEM, -EOVERFLOW. */
+int plan_events_add(struct builder *builder, const struct trace_event *events, size_t count);
+/* After all events. -ENOMEM. */
+int plan_leftovers_add(struct builder *builder);
 
 /* ---- plan_filter.c ---- */
 

@@ -5,13 +5,14 @@
 #include "sim/array.h"
 #include "sim/plan.h"
 
-#define SLOTS_A_LINE 8 /* fresh slots come by the cache line, so that groups do not share one */
-
 int plan_slots_init(struct plan_slots *slots, unsigned nr_groups)
 {
-    *slots = (struct plan_slots){.pools = calloc(nr_groups, sizeof(struct slot_pool)),
-                                 .nr_groups = nr_groups};
-    return slots->pools ? 0 : -ENOMEM;
+    *slots = (struct plan_slots){
+        .pools = calloc(nr_groups, sizeof(struct slot_pool)),
+        .nr_groups = nr_groups,
+        .shared = calloc((size_t)nr_groups * nr_groups, sizeof *slots->shared),
+    };
+    return slots->pools && slots->shared ? 0 : -ENOMEM;
 }
 
 void plan_slots_cleanup(struct plan_slots *slots)
@@ -20,34 +21,34 @@ void plan_slots_cleanup(struct plan_slots *slots)
         free(slots->pools[i].slots);
     free(slots->pools);
     free(slots->tags);
+    free(slots->shared);
 }
 
-static int pool_put(struct slot_pool *pool, uint32_t slot)
+int plan_slots_grow(struct slot_pool *pool)
 {
-    int code = array_grow((void **)&pool->slots, &pool->capacity, pool->count + 1, sizeof slot);
+    return array_room((void **)&pool->slots, &pool->capacity, pool->count + 1, sizeof *pool->slots);
+}
 
-    if (code == 0)
-        pool->slots[pool->count++] = slot;
-    return code;
+int plan_slots_take_line(struct plan_slots *slots, uint32_t *first)
+{
+    size_t count = slots->count + PLAN_SLOTS_A_LINE;
+
+    if (count > PLAN_SLOT_MAX)
+        return -EOVERFLOW;
+    if (array_room((void **)&slots->tags, &slots->capacity, count, sizeof *slots->tags) != 0)
+        return -ENOMEM;
+    *first = (uint32_t)slots->count;
+    for (; slots->count < count; slots->count++)
+        slots->tags[slots->count] = 0;
+    return 0;
 }
 
 int plan_slots_add_fresh(struct plan_slots *slots, struct slot_pool *pool)
 {
-    size_t first = slots->count;
-    int code = array_grow((void **)&slots->tags, &slots->capacity, first + SLOTS_A_LINE,
-                          sizeof *slots->tags);
+    uint32_t first;
+    int code = plan_slots_take_line(slots, &first);
 
-    if (first + SLOTS_A_LINE > PLAN_SLOT_MAX)
-        return -EOVERFLOW;
-    for (size_t i = SLOTS_A_LINE; code == 0 && i-- > 0;)
-        code = pool_put(pool, (uint32_t)(first + i));
-    slots->count += SLOTS_A_LINE;
+    for (uint32_t i = PLAN_SLOTS_A_LINE; code == 0 && i-- > 0;)
+        code = plan_slots_put(pool, first + i);
     return code;
-}
-
-int plan_slots_give(struct plan_slots *slots, unsigned group, uint32_t slot)
-{
-    if (slots->tags[slot] == PLAN_TAG_MAX)
-        return 0; /* one more life would repeat a tag */
-    return pool_put(&slots->pools[group], slot);
 }

@@ -92,24 +92,81 @@ static void there_are_no_more_groups_than_streams(void **state)
     trace_fixture_remove(&fixture);
 }
 
-static void a_slot_goes_to_the_group_that_freed_it(void **state)
+static uint32_t slot_at(const struct plan *plan, unsigned group, size_t position)
+{
+    return plan_slot(plan->groups[group].events.words[position]);
+}
+
+static void a_slot_of_a_group_of_its_own_is_used_again(void **state)
 {
     struct trace_fixture fixture;
     struct plan *plan;
-    uint32_t first;
+
+    (void)state;
+    trace_fixture_begin(&fixture, 1);
+    trace_fixture_alloc(&fixture, 0, 0);
+    trace_fixture_free(&fixture, 0, 0);
+    trace_fixture_alloc(&fixture, 0, 0);
+    trace_fixture_end(&fixture);
+    plan = plan_for(&fixture, 1);
+    assert_int_equal(slot_at(plan, 0, 2), slot_at(plan, 0, 0));
+    assert_int_equal(plan_tag(plan->groups[0].events.words[2]), 2);
+    plan_destroy(plan);
+    trace_fixture_remove(&fixture);
+}
+
+/* Eight slots are a line. */
+static void what_is_handed_over_shares_no_line_with_anything_else(void **state)
+{
+    struct trace_fixture fixture;
+    struct plan *plan;
+    uint32_t own, to_1, to_1_later, to_2, from_1;
+
+    (void)state;
+    trace_fixture_begin(&fixture, 3);
+    for (uint32_t object = 0; object < 4; object++)
+        trace_fixture_alloc(&fixture, 0, object);
+    trace_fixture_free(&fixture, 1, 0);
+    trace_fixture_alloc(&fixture, 1, 0);
+    trace_fixture_free(&fixture, 2, 1);
+    trace_fixture_free(&fixture, 1, 2);
+    trace_fixture_free(&fixture, 0, 0);
+    trace_fixture_end(&fixture);
+    plan = plan_for(&fixture, 3);
+    to_1 = slot_at(plan, 0, 0);
+    to_2 = slot_at(plan, 0, 1);
+    to_1_later = slot_at(plan, 0, 2);
+    own = slot_at(plan, 0, 3);
+    from_1 = slot_at(plan, 1, 1);
+    assert_int_equal(to_1_later, to_1 + 1); /* a line brings both */
+    assert_int_not_equal(to_1 / 8, to_2 / 8);
+    assert_int_not_equal(to_1 / 8, own / 8);
+    assert_int_not_equal(to_1 / 8, from_1 / 8);
+    assert_int_not_equal(to_2 / 8, own / 8);
+    assert_int_not_equal(from_1 / 8, own / 8);
+    assert_int_equal(slot_at(plan, 1, 0), to_1);
+    assert_int_equal(slot_at(plan, 2, 0), to_2);
+    assert_int_equal(slot_at(plan, 1, 2), to_1_later);
+    assert_int_equal(slot_at(plan, 0, 4), from_1);
+    plan_destroy(plan);
+    trace_fixture_remove(&fixture);
+}
+
+static void a_slot_of_what_is_handed_over_is_used_once(void **state)
+{
+    struct trace_fixture fixture;
+    struct plan *plan;
 
     (void)state;
     trace_fixture_begin(&fixture, 2);
-    trace_fixture_alloc(&fixture, 0, 0);
-    trace_fixture_free(&fixture, 1, 0);
-    trace_fixture_alloc(&fixture, 0, 0); /* may not take the slot: it is stream 1's now */
-    trace_fixture_alloc(&fixture, 1, 1); /* takes it */
+    for (unsigned i = 0; i < 20; i++) {
+        trace_fixture_alloc(&fixture, 0, 0);
+        trace_fixture_free(&fixture, 1, 0);
+    }
     trace_fixture_end(&fixture);
     plan = plan_for(&fixture, 2);
-    first = plan_slot(plan->groups[0].events.words[0]);
-    assert_int_not_equal(plan_slot(plan->groups[0].events.words[1]), first);
-    assert_int_equal(plan_slot(plan->groups[1].events.words[1]), first);
-    assert_int_equal(plan_tag(plan->groups[1].events.words[1]), 2);
+    for (unsigned i = 1; i < 20; i++)
+        assert_true(slot_at(plan, 0, i) > slot_at(plan, 0, i - 1));
     plan_destroy(plan);
     trace_fixture_remove(&fixture);
 }
@@ -357,7 +414,9 @@ int main(void)
         cmocka_unit_test(a_free_by_another_worker_waits_for_slot_and_tag),
         cmocka_unit_test(streams_on_one_worker_wait_for_nothing),
         cmocka_unit_test(there_are_no_more_groups_than_streams),
-        cmocka_unit_test(a_slot_goes_to_the_group_that_freed_it),
+        cmocka_unit_test(a_slot_of_a_group_of_its_own_is_used_again),
+        cmocka_unit_test(what_is_handed_over_shares_no_line_with_anything_else),
+        cmocka_unit_test(a_slot_of_what_is_handed_over_is_used_once),
         cmocka_unit_test(a_slot_is_retired_before_its_tag_repeats),
         cmocka_unit_test(what_lives_at_the_end_is_left_over),
         cmocka_unit_test(what_lived_before_or_came_in_bulk_is_shared_too),

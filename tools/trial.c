@@ -69,8 +69,11 @@ int trial_run(const struct replay_options *options, const struct cell_list *cell
 {
     static const unsigned node;
     struct machine_config machine = {.nr_cpus = 1, .nr_nodes = 1, .cpu_node = &node};
-    struct page_config pages = {
-        .nr_nodes = 1, .nr_cpus = 1, .cpu_node = &node, .node_bytes = TRIAL_NODE_BYTES};
+    struct page_config pages = {.nr_nodes = 1,
+                                .nr_cpus = 1,
+                                .cpu_node = &node,
+                                .node_bytes = TRIAL_NODE_BYTES,
+                                .lazy = true};
     int code = 0;
 
     for (size_t i = 0; code == 0 && i < cells->count; i++) {

@@ -16,6 +16,7 @@ int live_init(struct live *live)
         live_cleanup(live);
         return -ENOMEM;
     }
+    live->objects[0] = (struct live_object){0}; /* what the ring names before it is full */
     return 0;
 }
 

@@ -68,9 +68,12 @@ static inline uint32_t live_alloc(struct live *live, uint32_t type)
     struct live_cache *cache = &live->caches[live->type_caches[type]];
     uint32_t number = live->last_free;
 
-    if (__builtin_expect(cache->flags & LIVE_CACHE_DESTROYED, 0))
-        return LIVE_NONE;
-    cache->flags |= LIVE_CACHE_USED;
+    if (__builtin_expect(
+            (cache->flags & (LIVE_CACHE_USED | LIVE_CACHE_DESTROYED)) != LIVE_CACHE_USED, 0)) {
+        if (cache->flags & LIVE_CACHE_DESTROYED)
+            return LIVE_NONE;
+        cache->flags |= LIVE_CACHE_USED;
+    }
     cache->objects++;
     if (number == LIVE_NONE)
         number = live->peak++;
@@ -78,7 +81,8 @@ static inline uint32_t live_alloc(struct live *live, uint32_t type)
         live->last_free = live->objects[number].type;
     live->count++;
     live->births++;
-    live->births += (uint32_t)live->births == 0;
+    if (__builtin_expect((uint32_t)live->births == 0, 0))
+        live->births++;
     live->objects[number] = (struct live_object){(uint32_t)live->births, type};
     live->recent[live->births % LIVE_RECENT] = number;
     return number;
@@ -86,14 +90,15 @@ static inline uint32_t live_alloc(struct live *live, uint32_t type)
 
 /*
  * The live object of this age (below LIVE_RECENT), or LIVE_NONE. Half a birth is enough: what took
- * this number after the allocation in the ring did so less than LIVE_RECENT births ago.
+ * this number after the allocation in the ring did so less than LIVE_RECENT births ago. No object
+ * has a birth whose half is 0; an age that goes back before the first leads to one that is not yet.
  */
 static inline uint32_t live_find(const struct live *live, uint32_t age)
 {
-    uint64_t birth = live->births - age;
+    uint32_t birth = (uint32_t)live->births - age;
     uint32_t number = live->recent[birth % LIVE_RECENT];
 
-    if (__builtin_expect(age >= live->births || live->objects[number].birth != (uint32_t)birth, 0))
+    if (__builtin_expect(!birth || live->objects[number].birth != birth, 0))
         return LIVE_NONE;
     return number;
 }

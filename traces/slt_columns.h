@@ -13,6 +13,7 @@
 
 /* All that events have in common but stream, time and object: an event names one by number. */
 struct slt_kind {
+    uint16_t batch; /* 1; these three as they lie in struct trace_event, to be copied as one */
     uint8_t op;     /* enum trace_op */
     uint8_t origin; /* enum trace_origin */
     uint32_t type;  /* alloc: type; create, destroy: cache; free: 0 */
@@ -77,17 +78,11 @@ static inline uint32_t slt_u16(const uint8_t *const planes[2], uint32_t at)
     return planes[0][at] | (uint32_t)planes[1][at] << 8;
 }
 
-static inline uint32_t slt_columns_site(const struct slt_columns *columns, uint32_t at)
-{
-    return columns->site[0][at] | (uint32_t)columns->site[1][at] << 8 |
-           (uint32_t)columns->site[2][at] << 16 | (uint32_t)columns->site[3][at] << 24;
-}
-
 static inline struct slt_kind slt_columns_kind(const struct slt_columns *columns, uint32_t kind)
 {
     const uint8_t *at = columns->kind_table + (size_t)kind * SLT_KIND_BYTES;
 
-    return (struct slt_kind){at[0], at[1], load_u32(at + 4)};
+    return (struct slt_kind){1, at[0], at[1], load_u32(at + 4)};
 }
 
 #endif

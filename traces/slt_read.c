@@ -9,22 +9,11 @@
 #include "traces/live.h"
 #include "traces/slt_block.h"
 #include "traces/slt_columns.h"
+#include "traces/slt_events.h"
 #include "traces/slt_tables.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-/*
- * Where the reading is. The loop over events works on a copy, because what it stores could alias
- * anything in the reader and would have it loaded anew for every event.
- */
-struct slt_position {
-    struct live live;
-    struct slt_columns columns; /* of the block being read */
-    uint32_t at;                /* the next event in it, its reference, and so on */
-    uint32_t reference, wide_time, wide_reference, batch;
-    uint64_t time_ns; /* of the last event */
-};
 
 struct trace_reader {
     char *name;
@@ -242,95 +231,6 @@ static int slt_read_block(struct trace_reader *reader, struct error *error)
 
 /* ---- events ---- */
 
-/* The object that the next reference names, or LIVE_NONE. */
-static inline uint32_t slt_read_reference(struct slt_position *position)
-{
-    const struct slt_columns *columns = &position->columns;
-    uint32_t age, number;
-
-    if (__builtin_expect(position->reference == columns->references, 0))
-        return LIVE_NONE;
-    age = slt_u16(columns->reference, position->reference++);
-    if (__builtin_expect(age != SLT_WIDE, 1))
-        return live_find(&position->live, age);
-    if (position->wide_reference == columns->wide_references)
-        return LIVE_NONE;
-    number = load_u32(columns->wide_reference +
-                      (size_t)position->wide_reference++ * SLT_WIDE_REFERENCE_BYTES);
-    return live_is(&position->live, number) ? number : LIVE_NONE;
-}
-
-static const char *slt_read_cache_event(struct trace_reader *reader, const struct slt_kind *kind)
-{
-    return kind->op == TRACE_CACHE_CREATE ? live_create_cache(&reader->here.live, kind->type + 1)
-                                          : live_destroy_cache(&reader->here.live, kind->type + 1);
-}
-
-/* Ticks of an event whose time column says SLT_WIDE; false when there are none left. */
-static inline bool slt_read_wide_time(struct slt_position *position, uint64_t *ticks)
-{
-    const uint8_t *at = position->columns.wide_time;
-
-    if (position->wide_time == position->columns.wide_times)
-        return false;
-    *ticks = load_u64(at + (size_t)position->wide_time++ * SLT_WIDE_TIME_BYTES);
-    return true;
-}
-
-/* Everything but batch and call site. Stops at the first event that is wrong. */
-static const char *slt_read_operations(struct slt_position *position, struct trace_event *events,
-                                       uint32_t count, struct trace_reader *reader)
-{
-    struct slt_position here = *position; /* a copy whose address stays here: in registers */
-    const struct slt_columns *columns = &here.columns;
-    const struct slt_kind *kinds = reader->kinds;
-    uint32_t nr_streams = (uint32_t)reader->tables.nr_streams;
-    const char *wrong = NULL;
-
-    for (uint32_t end = here.at + count; here.at < end; here.at++) {
-        uint32_t stream = slt_u16(columns->stream, here.at);
-        uint32_t kind_number = slt_u16(columns->kind, here.at);
-        uint64_t ticks = slt_u16(columns->time, here.at);
-        const struct slt_kind *kind = &kinds[kind_number];
-        uint32_t number = 0, type;
-
-        wrong = "an event's stream or kind is not defined before it";
-        if (__builtin_expect(stream >= nr_streams || kind_number >= columns->kinds, 0))
-            break;
-        wrong = "a wide time is missing";
-        if (__builtin_expect(ticks == SLT_WIDE, 0) && !slt_read_wide_time(&here, &ticks))
-            break;
-        type = kind->type;
-        if (kind->op == TRACE_ALLOC) {
-            wrong = "an object is allocated from a destroyed cache";
-            number = live_alloc(&here.live, type);
-            if (__builtin_expect(number == LIVE_NONE, 0))
-                break;
-        } else if (kind->op == TRACE_FREE) {
-            wrong = "an object is freed that is not live";
-            number = slt_read_reference(&here);
-            if (__builtin_expect(number == LIVE_NONE, 0))
-                break;
-            type = live_free(&here.live, number);
-        } else {
-            wrong = slt_read_cache_event(reader, kind);
-            if (wrong)
-                break;
-        }
-        wrong = NULL;
-        here.time_ns += ticks * columns->unit_ns;
-        *events++ = (struct trace_event){.time_ns = here.time_ns,
-                                         .stream = stream,
-                                         .type = type,
-                                         .object = number,
-                                         .batch = 1,
-                                         .op = kind->op,
-                                         .origin = kind->origin};
-    }
-    *position = here;
-    return wrong;
-}
-
 /* The parts of bulk operations that lie in these events. */
 static void slt_read_batches(struct trace_reader *reader, struct trace_event *events,
                              uint32_t start, uint32_t count)
@@ -350,21 +250,12 @@ static void slt_read_batches(struct trace_reader *reader, struct trace_event *ev
     }
 }
 
-static const char *slt_read_sites(const struct trace_reader *reader, struct trace_event *events,
-                                  uint32_t start, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        events[i].call_site = slt_columns_site(&reader->here.columns, start + i);
-        if (events[i].call_site && events[i].call_site >= reader->tables.nr_call_sites)
-            return "an event's call site is not defined before it";
-    }
-    return NULL;
-}
-
 static ssize_t slt_read_some(struct trace_reader *reader, struct trace_event *events,
                              size_t capacity, struct error *error)
 {
     const struct slt_columns *columns = &reader->here.columns;
+    const struct slt_tables *tables = &reader->tables;
+    struct slt_limits limits;
     uint32_t count, start, reference;
     const char *wrong;
     int code = slt_read_block(reader, error);
@@ -374,15 +265,17 @@ static ssize_t slt_read_some(struct trace_reader *reader, struct trace_event *ev
     start = reader->here.at;
     reference = reader->here.reference;
     count = columns->count - start < capacity ? columns->count - start : (uint32_t)capacity;
-    wrong = slt_read_operations(&reader->here, events, count, reader);
+    limits = (struct slt_limits){reader->kinds, tables->nr_streams, tables->nr_call_sites};
+    wrong = slt_events_read(&reader->here, &limits, events, count);
     reader->events += reader->here.at - start;
     reader->frees += reader->here.reference - reference;
-    if (!wrong && reader->here.time_ns >= SLT_MAX_TIME)
+    if (!wrong && reader->here.time_ns >= SLT_MAX_TIME) {
         wrong = "a time is out of range";
+        for (uint32_t left = count; left && events[left - 1].time_ns >= SLT_MAX_TIME; left--)
+            reader->events--;
+    }
     if (!wrong && columns->batches)
         slt_read_batches(reader, events, start, count);
-    if (!wrong && columns->site[0])
-        wrong = slt_read_sites(reader, events, start, count);
     return wrong ? slt_wrong_event(reader, error, wrong) : (ssize_t)count;
 }
 
