@@ -6,6 +6,7 @@
 #include "sim/topology.h"
 
 #include "sim/error.h"
+#include "sim/survive.h"
 
 #include <errno.h>
 #include <hwloc.h>
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* What Linux and the ACPI tables say of near and far memory when they say nothing special. */
@@ -243,6 +245,8 @@ static int flatten(struct topology *topology)
         return rc;
     if (topology->nr_nodes > TOPOLOGY_MAX_NODES)
         return -E2BIG;
+    if (!topology->nr_nodes || hwloc_get_nbobjs_by_type(topology->hwloc, HWLOC_OBJ_PU) <= 0)
+        return -ENXIO;
     table = distances_get(topology->hwloc);
     rc = distances_fill(topology, table);
     if (!rc)
@@ -318,6 +322,8 @@ static int topology_finish(struct topology *topology, const char *what,
         rc = error_set(error, EINVAL, "%s: hwloc cannot leave out the CPUs we may not use", what);
     else if ((flat = flatten(topology)) == -E2BIG)
         rc = error_set(error, EINVAL, "%s: more than %d nodes", what, TOPOLOGY_MAX_NODES);
+    else if (flat == -ENXIO)
+        rc = error_set(error, EINVAL, "%s: no nodes, or no CPUs that are all of one level", what);
     else if (flat)
         rc = error_set(error, ENOMEM, "%s: no memory for its CPUs", what);
     if (rc)
@@ -337,13 +343,44 @@ int topology_create_host(struct topology **topology, struct error *error)
     return rc;
 }
 
+/* Loads it and gives nothing back: in a process that ends. */
+static int xml_try(void *context, struct error *error)
+{
+    const char *path = context;
+    hwloc_topology_t hwloc;
+
+    (void)error;
+    setenv("HWLOC_HIDE_ERRORS", "2", 1); /* what it only wonders at is no reason */
+    if (hwloc_topology_init(&hwloc))
+        return -ENOMEM;
+    return hwloc_topology_set_xml(hwloc, path) || load_as_asked(hwloc) ? -EINVAL : 0;
+}
+
+/* hwloc trusts what an export says, so this is survived first. */
+static int xml_check(const char *path, struct error *error)
+{
+    struct error words = {""};
+    struct stat status;
+    bool told;
+    int rc;
+
+    if (access(path, R_OK) || stat(path, &status))
+        return error_set(error, EINVAL, "%s: cannot read it: %s", path, strerror(errno));
+    rc = survives(xml_try, (void *)path, (size_t)status.st_size, &told, &words);
+    if (rc == -EINVAL)
+        return error_set(error, EINVAL,
+                         "%s: not an XML export of hwloc (lstopo FILE.xml makes one): %.400s", path,
+                         words.text);
+    return rc ? error_set(error, -rc, "%s: %s", path, strerror(-rc)) : 0;
+}
+
 int topology_create_xml(const char *path, struct topology **topology, struct error *error)
 {
     struct topology *new;
-    int rc;
+    int rc = xml_check(path, error);
 
-    if (access(path, R_OK))
-        return error_set(error, EINVAL, "%s: cannot read it: %s", path, strerror(errno));
+    if (rc)
+        return rc;
     rc = topology_prepare(&new, error);
     if (rc)
         return rc;
