@@ -6,7 +6,7 @@
 #include "sim/topology.h"
 
 #include "sim/error.h"
-#include "sim/survive.h"
+#include "sim/topology_internal.h"
 
 #include <errno.h>
 #include <hwloc.h>
@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* What Linux and the ACPI tables say of near and far memory when they say nothing special. */
@@ -270,7 +269,7 @@ static const char *const overriding[] = {"HWLOC_XMLFILE",    "HWLOC_SYNTHETIC",
 
 /* hwloc's own load, in an environment without them. They are set aside, as a process has but one
  * environment: no other thread may look at it meanwhile. */
-static int load_as_asked(hwloc_topology_t hwloc)
+int topology_load_as_asked(hwloc_topology_t hwloc)
 {
     char *values[OVERRIDING] = {NULL};
     bool kept = true;
@@ -343,55 +342,32 @@ int topology_create_host(struct topology **topology, struct error *error)
     return rc;
 }
 
-/* Loads it and gives nothing back: in a process that ends. */
-static int xml_try(void *context, struct error *error)
+static int xml_create(const char *path, const char *text, struct topology **topology,
+                      struct error *error)
 {
-    const char *path = context;
-    hwloc_topology_t hwloc;
+    struct topology *new;
+    int rc = topology_prepare(&new, error);
 
-    (void)error;
-    setenv("HWLOC_HIDE_ERRORS", "2", 1); /* what it only wonders at is no reason */
-    if (hwloc_topology_init(&hwloc))
-        return -ENOMEM;
-    return hwloc_topology_set_xml(hwloc, path) || load_as_asked(hwloc) ? -EINVAL : 0;
-}
-
-/* hwloc trusts what an export says, so this is survived first. */
-static int xml_check(const char *path, struct error *error)
-{
-    struct error words = {""};
-    struct stat status;
-    bool told;
-    int rc;
-
-    if (access(path, R_OK) || stat(path, &status))
-        return error_set(error, EINVAL, "%s: cannot read it: %s", path, strerror(errno));
-    rc = survives(xml_try, (void *)path, (size_t)status.st_size, &told, &words);
-    if (rc == -EINVAL)
-        return error_set(error, EINVAL,
-                         "%s: not an XML export of hwloc (lstopo FILE.xml makes one): %.400s", path,
-                         words.text);
-    return rc ? error_set(error, -rc, "%s: %s", path, strerror(-rc)) : 0;
+    if (rc)
+        return rc;
+    if (hwloc_topology_set_xmlbuffer(new->hwloc, text, (int)strlen(text) + 1)) {
+        topology_destroy(new);
+        return error_set(error, EINVAL, "%s: not an XML export of hwloc", path);
+    }
+    rc = topology_finish(new, path, topology_load_as_asked, error);
+    if (!rc)
+        *topology = new;
+    return rc;
 }
 
 int topology_create_xml(const char *path, struct topology **topology, struct error *error)
 {
-    struct topology *new;
-    int rc = xml_check(path, error);
+    char *text;
+    int rc = topology_read_xml(path, &text, error);
 
-    if (rc)
-        return rc;
-    rc = topology_prepare(&new, error);
-    if (rc)
-        return rc;
-    if (hwloc_topology_set_xml(new->hwloc, path)) {
-        topology_destroy(new);
-        return error_set(error, EINVAL,
-                         "%s: not an XML export of hwloc (lstopo FILE.xml makes one)", path);
-    }
-    rc = topology_finish(new, path, load_as_asked, error);
     if (!rc)
-        *topology = new;
+        rc = xml_create(path, text, topology, error);
+    free(text);
     return rc;
 }
 
@@ -419,7 +395,7 @@ int topology_create_synthetic(const char *description, struct topology **topolog
                          "numa:1 l3:2 core:4 pu:2\" is right",
                          description);
     }
-    rc = topology_finish(new, description, load_as_asked, error);
+    rc = topology_finish(new, description, topology_load_as_asked, error);
     if (!rc)
         *topology = new;
     return rc;

@@ -237,6 +237,9 @@ static void a_bad_source_is_refused_by_name(void **state)
     close(file);
     assert_int_equal(topology_create_xml(path, &topology, &error), -EINVAL);
     assert_non_null(strstr(error.text, path));
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(topology_create_xml(path, &topology, &error), -EINVAL);
+    assert_non_null(strstr(error.text, "it is empty"));
     unlink(path);
     assert_int_equal(topology_create_xml(path, &topology, &error), -EINVAL);
     assert_non_null(strstr(error.text, path));
@@ -315,6 +318,30 @@ static void a_damaged_export_is_read_or_refused(void **state)
     close(file);
     unlink(path);
     assert_true(refused > 20);
+}
+
+static void an_export_may_come_from_a_pipe(void **state)
+{
+    char path[] = "/tmp/slablab-topology-XXXXXX", text[4096];
+    int file = mkstemp(path), ends[2];
+    struct topology *topology;
+    struct error error;
+    ssize_t length;
+
+    (void)state;
+    assert_true(file >= 0);
+    export_xml("package:2 [numa] pu:1", NULL, path);
+    length = pread(file, text, sizeof text, 0);
+    close(file);
+    unlink(path);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], text, (size_t)length), length);
+    close(ends[1]);
+    snprintf(path, sizeof path, "/dev/fd/%d", ends[0]);
+    assert_int_equal(topology_create_xml(path, &topology, &error), 0);
+    assert_int_equal(topology_nr_cpus(topology), 2);
+    topology_destroy(topology);
+    close(ends[0]);
 }
 
 static void an_xml_export_of_the_host_has_the_hosts_cpus(void **state)
@@ -521,6 +548,7 @@ int main(void)
         cmocka_unit_test(a_bad_binding_is_refused_with_what_would_be_right),
         cmocka_unit_test(a_bad_source_is_refused_by_name),
         cmocka_unit_test(a_damaged_export_is_read_or_refused),
+        cmocka_unit_test(an_export_may_come_from_a_pipe),
         cmocka_unit_test(an_xml_export_of_the_host_has_the_hosts_cpus),
         cmocka_unit_test(what_was_asked_for_is_not_overridden_by_the_environment),
         cmocka_unit_test(a_topology_that_is_handed_down_is_that_of_this_host),
