@@ -135,8 +135,7 @@ static void a_perf_data_has_bounds_of_events_and_their_ids(void **state)
     assert_int_equal(perf_attrs_add(&attrs, attr, sizeof attr, NULL, (1 << 24) + 1, &error),
                      -EINVAL);
     assert_non_null(strstr(error.text, "ids of them than 16777216"));
-    for (unsigned i = 0; i < 1 << 16; i++)
-        assert_int_equal(perf_attrs_add(&attrs, attr, sizeof attr, NULL, 0, &error), 0);
+    attrs.count = 1 << 16;
     assert_int_equal(perf_attrs_add(&attrs, attr, sizeof attr, NULL, 0, &error), -EINVAL);
     perf_attrs_cleanup(&attrs);
 }
