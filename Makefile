@@ -38,7 +38,7 @@ flags_debug    := -O1 -g3 -DSLABLAB_CHECKED
 flags_asan     := -O1 -g -DSLABLAB_CHECKED -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 flags_tsan     := -O1 -g -DSLABLAB_CHECKED -fsanitize=thread -fno-omit-frame-pointer
 flags_coverage := -O0 -g -DSLABLAB_CHECKED --coverage
-flags_fuzz     := -O1 -g -DSLABLAB_CHECKED -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+flags_fuzz     := -O1 -g -DSLABLAB_CHECKED -DSLABLAB_SMALL -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 ifeq ($(flags_$(CFG)),)
 $(error CFG is '$(CFG)'; it can be release, debug, asan, tsan, coverage or fuzz)
 endif
@@ -83,10 +83,12 @@ $(BUILD)/slablab: $(tool_objects) $(room_objects) $(VIRTUAL)/machine.o
 	$(call quiet,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(all_libs)
 
 # What fuzzing runs, for which there is libFuzzer's program and a test of the corpus: tests/fuzz/README.md.
-fuzz_objects := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/fuzz/fuzzer.c,$(wildcard tests/fuzz/*.c)))
+fuzzer_objects := $(BUILD)/tests/fuzz/trier.o $(BUILD)/tests/fuzz/fuzzer.o
+fuzz_objects := $(filter-out $(fuzzer_objects),$(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fuzz/*.c)))
 $(BUILD)/tests/test_fuzz: $(fuzz_objects)
-$(BUILD)/tests/fuzz/fuzzer: $(BUILD)/tests/fuzz/fuzzer.o $(fuzz_objects) $(filter-out $(main_object),$(tool_objects)) $(room_objects) $(VIRTUAL)/machine.o
-	$(call quiet,LINK,$@)$(CC) $(all_ldflags) -fsanitize=fuzzer -o $@ $^ $(all_libs)
+# In this order: trier.c tells by it whose fault a fault is.
+$(BUILD)/tests/fuzz/fuzzer: $(fuzzer_objects) $(fuzz_objects) $(BUILD)/tests/kernel_fixture.o $(filter-out $(main_object),$(tool_objects)) $(room_objects) $(VIRTUAL)/machine.o
+	$(call quiet,LINK,$@)$(CC) $(all_ldflags) -fsanitize=fuzzer -Wl,--wrap=survives -o $@ $^ $(all_libs)
 
 $(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(support_objects) $(filter-out $(main_object),$(tool_objects)) $(room_objects) $(VIRTUAL)/machine.o
 	$(call quiet,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(all_libs) $(cmocka_libs)
@@ -328,7 +330,7 @@ check-numa-run: all $(guest_tests) $(BUILD)/tests/guest/leave $(addprefix $(BUIL
 	@tests/guest/run $(BUILD)
 
 # Every reader, importer and parser of options under libFuzzer, FUZZ_RUNS executions each; FUZZ_TARGETS names
-# some. A million take hours (500 to 2000 a second of most targets); see tests/fuzz/README.md.
+# some, JOBS how many at a time (as many as CPUs). A million take hours; see tests/fuzz/README.md.
 FUZZ_RUNS    ?= 1000000
 FUZZ_TARGETS ?=
 .PHONY: fuzz

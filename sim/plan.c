@@ -188,8 +188,9 @@ static int builder_run(struct builder *builder, const char *trace, struct error 
     plan->nr_slots = builder->slots.count;
     memcpy(plan->digest, trace_digest(builder->reader), sizeof plan->digest);
     code = plan_filters_check(builder, error);
-    if (code == 0)
-        code = plan_filters_note(builder);
+    if (code)
+        return error_prefix(error, code, "%s", trace);
+    code = plan_filters_note(builder);
     return code ? code : plan_leftovers_add(builder);
 }
 

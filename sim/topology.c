@@ -6,6 +6,7 @@
 #include "sim/topology.h"
 
 #include "sim/error.h"
+#include "sim/topology_internal.h"
 
 #include <errno.h>
 #include <hwloc.h>
@@ -243,6 +244,8 @@ static int flatten(struct topology *topology)
         return rc;
     if (topology->nr_nodes > TOPOLOGY_MAX_NODES)
         return -E2BIG;
+    if (!topology->nr_nodes || hwloc_get_nbobjs_by_type(topology->hwloc, HWLOC_OBJ_PU) <= 0)
+        return -ENXIO;
     table = distances_get(topology->hwloc);
     rc = distances_fill(topology, table);
     if (!rc)
@@ -266,7 +269,7 @@ static const char *const overriding[] = {"HWLOC_XMLFILE",    "HWLOC_SYNTHETIC",
 
 /* hwloc's own load, in an environment without them. They are set aside, as a process has but one
  * environment: no other thread may look at it meanwhile. */
-static int load_as_asked(hwloc_topology_t hwloc)
+int topology_load_as_asked(hwloc_topology_t hwloc)
 {
     char *values[OVERRIDING] = {NULL};
     bool kept = true;
@@ -318,6 +321,8 @@ static int topology_finish(struct topology *topology, const char *what,
         rc = error_set(error, EINVAL, "%s: hwloc cannot leave out the CPUs we may not use", what);
     else if ((flat = flatten(topology)) == -E2BIG)
         rc = error_set(error, EINVAL, "%s: more than %d nodes", what, TOPOLOGY_MAX_NODES);
+    else if (flat == -ENXIO)
+        rc = error_set(error, EINVAL, "%s: no nodes, or no CPUs that are all of one level", what);
     else if (flat)
         rc = error_set(error, ENOMEM, "%s: no memory for its CPUs", what);
     if (rc)
@@ -337,24 +342,32 @@ int topology_create_host(struct topology **topology, struct error *error)
     return rc;
 }
 
-int topology_create_xml(const char *path, struct topology **topology, struct error *error)
+static int xml_create(const char *path, const char *text, struct topology **topology,
+                      struct error *error)
 {
     struct topology *new;
-    int rc;
+    int rc = topology_prepare(&new, error);
 
-    if (access(path, R_OK))
-        return error_set(error, EINVAL, "%s: cannot read it: %s", path, strerror(errno));
-    rc = topology_prepare(&new, error);
     if (rc)
         return rc;
-    if (hwloc_topology_set_xml(new->hwloc, path)) {
+    if (hwloc_topology_set_xmlbuffer(new->hwloc, text, (int)strlen(text) + 1)) {
         topology_destroy(new);
-        return error_set(error, EINVAL,
-                         "%s: not an XML export of hwloc (lstopo FILE.xml makes one)", path);
+        return error_set(error, EINVAL, "%s: not an XML export of hwloc", path);
     }
-    rc = topology_finish(new, path, load_as_asked, error);
+    rc = topology_finish(new, path, topology_load_as_asked, error);
     if (!rc)
         *topology = new;
+    return rc;
+}
+
+int topology_create_xml(const char *path, struct topology **topology, struct error *error)
+{
+    char *text;
+    int rc = topology_read_xml(path, &text, error);
+
+    if (!rc)
+        rc = xml_create(path, text, topology, error);
+    free(text);
     return rc;
 }
 
@@ -382,7 +395,7 @@ int topology_create_synthetic(const char *description, struct topology **topolog
                          "numa:1 l3:2 core:4 pu:2\" is right",
                          description);
     }
-    rc = topology_finish(new, description, load_as_asked, error);
+    rc = topology_finish(new, description, topology_load_as_asked, error);
     if (!rc)
         *topology = new;
     return rc;

@@ -16,7 +16,11 @@ struct topology;
  * Machines are not as large, and hwloc holds every object that it makes against all others: from
  * here on it takes seconds, then minutes. No more than VIRTUAL_MAX_CPUS are simulated.
  */
-#define TOPOLOGY_MAX_CPUS  2048 /* of a description */
+#ifdef SLABLAB_SMALL /* tests/fuzz */
+#define TOPOLOGY_MAX_CPUS 128
+#else
+#define TOPOLOGY_MAX_CPUS 2048 /* of a description */
+#endif
 #define TOPOLOGY_MAX_NODES 1024
 
 /* One processing unit. Logical numbers count from 0 in hwloc's order (neighbours are near). */

@@ -4,36 +4,43 @@
 
 #include <ctype.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* Behind the next of it, or the end. */
+static const char *past(const char *text, char what)
+{
+    const char *found = strchr(text, what);
+
+    return found ? found + 1 : text + strlen(text);
+}
 
 /*
  * The product of the numbers of the levels, which stand behind a colon or by themselves, and not of
  * their attributes, in parentheses. Nodes are a level of their own, or hang in brackets on each
- * object of the level before.
+ * object of the level before. This goes through a description as hwloc does, which takes for the
+ * type of a level all that is before the next colon: so none is larger than is found here.
  */
 void topology_described(const char *text, double *cpus, double *nodes)
 {
-    char before = ' ', type = ' '; /* type: the first letter of the level */
-    int depth = 0;
-
     *cpus = *nodes = 1;
-    while (*text) {
-        bool first = before == ':' || isspace((unsigned char)before);
+    if (*text == '(') /* of the machine */
+        text = past(text, ')');
+    while (*(text += strspn(text, " \t\n"))) {
+        int type = tolower((unsigned char)*text);
+        char *end;
 
-        if (depth == 0 && *text == '[' && *cpus > *nodes)
-            *nodes = *cpus;
-        depth += (*text == '(' || *text == '[') - (*text == ')' || *text == ']');
-        if (before != ':' && first)
-            type = *text;
-        before = *text;
-        if (depth == 0 && first && isdigit((unsigned char)before)) {
-            char *end;
-
-            *cpus *= (double)strtoull(text, &end, 0);
-            text = end;
-            if (tolower((unsigned char)type) == 'n')
-                *nodes = *cpus;
-        } else {
-            text++;
+        if (type == '[') {
+            *nodes = *cpus > *nodes ? *cpus : *nodes;
+            text = past(text, ']');
+            continue;
         }
+        if (!isdigit(type))
+            text = past(text, ':');
+        *cpus *= (double)strtoull(text, &end, 0);
+        if (end == text) /* which hwloc refuses */
+            return;
+        if (type == 'n')
+            *nodes = *cpus;
+        text = *end == '(' ? past(end, ')') : end;
     }
 }

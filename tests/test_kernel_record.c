@@ -268,6 +268,20 @@ static void damaged_pages_are_refused(void **state)
     }
 }
 
+/* One whose first event is padding that goes beyond the page, as its header says the data do. */
+static void a_page_that_says_it_goes_on_is_not_followed(void **state)
+{
+    static char page[PAGE];
+    const uint32_t used = 1 << 26, padding[] = {29 | 1 << 5, 1 << 25};
+
+    (void)state;
+    memcpy(page + 8, &used, sizeof used);
+    memcpy(page + 16, padding, sizeof padding);
+    write_pages(page, sizeof page);
+    assert_int_equal(kernel_record_convert(&recorded, output, &report, &error), -EINVAL);
+    assert_non_null(strstr(error.text, "page 1 of the ring buffer says that 67108880 bytes"));
+}
+
 static void nothing_recorded_is_said(void **state)
 {
     (void)state;
@@ -368,6 +382,7 @@ int main(void)
         TEST(what_was_overwritten_is_counted_as_lost),
         TEST(the_recorders_events_are_left_out),
         TEST(damaged_pages_are_refused),
+        TEST(a_page_that_says_it_goes_on_is_not_followed),
         TEST(nothing_recorded_is_said),
         TEST(caches_are_described_as_the_kernel_shows_them),
         TEST(the_size_of_a_cache_tells_what_was_never_seen),

@@ -322,6 +322,24 @@ static void a_filter_keeps_caches_and_streams(void **state)
     trace_fixture_remove(&fixture);
 }
 
+static void what_cannot_be_planned_is_refused_by_name(void **state)
+{
+    const char *const names[] = {"nobody", NULL};
+    const struct plan_config all = {.workers = 1}, some = {.workers = 1, .caches = names};
+    struct trace_fixture fixture;
+    struct plan *plan = NULL;
+    struct error error;
+
+    (void)state;
+    trace_fixture_begin(&fixture, 1);
+    trace_fixture_end(&fixture);
+    assert_int_equal(plan_create(fixture.path, &all, &plan, &error), -ENODATA);
+    assert_non_null(strstr(error.text, fixture.path));
+    assert_int_equal(plan_create(fixture.path, &some, &plan, &error), -EINVAL);
+    assert_non_null(strstr(error.text, fixture.path));
+    trace_fixture_remove(&fixture);
+}
+
 static void a_filter_that_drops_a_free_leaves_the_object_over(void **state)
 {
     const bool streams[] = {true, false};
@@ -423,6 +441,7 @@ int main(void)
         cmocka_unit_test(turns_change_where_another_group_comes_next),
         cmocka_unit_test(a_bulk_event_is_one_header_and_its_objects),
         cmocka_unit_test(a_filter_keeps_caches_and_streams),
+        cmocka_unit_test(what_cannot_be_planned_is_refused_by_name),
         cmocka_unit_test(a_filter_that_drops_a_free_leaves_the_object_over),
         cmocka_unit_test(an_unknown_cache_or_stream_is_refused),
         cmocka_unit_test(a_limit_keeps_the_first_events),

@@ -122,6 +122,32 @@ static void what_is_no_sweep_is_refused(void **state)
     assert_refused("/no/such/folder/x.html");
 }
 
+/* The last test: it leaves no description of the sweep behind that is one. */
+static void a_description_of_other_things_than_words_is_no_hindrance(void **state)
+{
+    char path[192], *page;
+    FILE *file;
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/out/sweep.json", cli_folder);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("{\"options\":[1,\"--lock=mcs\"],\"environment\":{\"advice\":[2,null]},"
+          "\"traces\":{\"x.slt\":3},\"repeats\":\"4\"}",
+          file);
+    fclose(file);
+    page = page_of("", "odd.html");
+    assert_non_null(strstr(page, "slablab sweep x.slt "));
+    assert_non_null(strstr(page, " --lock=mcs "));
+    free(page);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("{\n\"options\":[", file);
+    fclose(file);
+    cli_run("report @/out -o @/odd.html");
+    assert_refused("out/sweep.json: line 2: ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -130,6 +156,7 @@ int main(void)
         cmocka_unit_test(markdown_links_to_the_pictures),
         cmocka_unit_test(the_same_sweep_makes_the_same_page),
         cmocka_unit_test(what_is_no_sweep_is_refused),
+        cmocka_unit_test(a_description_of_other_things_than_words_is_no_hindrance),
     };
 
     return cmocka_run_group_tests_name("report", tests, sweep, cli_tear_down);

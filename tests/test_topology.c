@@ -237,6 +237,9 @@ static void a_bad_source_is_refused_by_name(void **state)
     close(file);
     assert_int_equal(topology_create_xml(path, &topology, &error), -EINVAL);
     assert_non_null(strstr(error.text, path));
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(topology_create_xml(path, &topology, &error), -EINVAL);
+    assert_non_null(strstr(error.text, "it is empty"));
     unlink(path);
     assert_int_equal(topology_create_xml(path, &topology, &error), -EINVAL);
     assert_non_null(strstr(error.text, path));
@@ -247,8 +250,9 @@ static void a_bad_source_is_refused_by_name(void **state)
 
 static void machines_out_of_proportion_are_refused(void **state)
 {
-    static const char *const many[] = {"package:2049 pu:1", "package:2 numa:31 l3:2777777777 pu:2",
-                                       "100 100(size=1) pu:2"};
+    static const char *const many[] = {
+        "package:2049 pu:1",     "package:2 numa:31 l3:2777777777 pu:2", "100 100(size=1) pu:2",
+        "pac2)2)05pu:2049 pu:2", "(memory=1GB) package:2 pu:1025",       "pack(:64 pu:64"};
     static const char *const nodes[] = {"NUMANode:1025 pu:1", "package:1025 [numa] pu:1"};
     struct topology *topology;
     struct error error;
@@ -283,6 +287,61 @@ static void export_xml(const char *description, void (*change)(hwloc_topology_t)
         change(hwloc);
     assert_int_equal(hwloc_topology_export_xml(hwloc, path, 0), 0);
     hwloc_topology_destroy(hwloc);
+}
+
+/* hwloc believes exports, and of many that are damaged its reading breaks off. */
+static void a_damaged_export_is_read_or_refused(void **state)
+{
+    char path[] = "/tmp/slablab-topology-XXXXXX", good[4096];
+    int file = mkstemp(path);
+    unsigned refused = 0;
+    ssize_t length;
+
+    (void)state;
+    assert_true(file >= 0);
+    export_xml("package:2 [numa] pu:1", NULL, path);
+    length = pread(file, good, sizeof good, 0);
+    assert_in_range(length, 1000, sizeof good - 1);
+    for (ssize_t at = 0; at < length; at += 13) {
+        struct topology *topology;
+        struct error error;
+
+        assert_int_equal(pwrite(file, "z", 1, at), 1);
+        if (topology_create_xml(path, &topology, &error)) {
+            assert_non_null(strstr(error.text, path));
+            refused++;
+        } else {
+            topology_destroy(topology);
+        }
+        assert_int_equal(pwrite(file, good + at, 1, at), 1);
+    }
+    close(file);
+    unlink(path);
+    assert_true(refused > 20);
+}
+
+static void an_export_may_come_from_a_pipe(void **state)
+{
+    char path[] = "/tmp/slablab-topology-XXXXXX", text[4096];
+    int file = mkstemp(path), ends[2];
+    struct topology *topology;
+    struct error error;
+    ssize_t length;
+
+    (void)state;
+    assert_true(file >= 0);
+    export_xml("package:2 [numa] pu:1", NULL, path);
+    length = pread(file, text, sizeof text, 0);
+    close(file);
+    unlink(path);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], text, (size_t)length), length);
+    close(ends[1]);
+    snprintf(path, sizeof path, "/dev/fd/%d", ends[0]);
+    assert_int_equal(topology_create_xml(path, &topology, &error), 0);
+    assert_int_equal(topology_nr_cpus(topology), 2);
+    topology_destroy(topology);
+    close(ends[0]);
 }
 
 static void an_xml_export_of_the_host_has_the_hosts_cpus(void **state)
@@ -488,6 +547,8 @@ int main(void)
         cmocka_unit_test(placing_refuses_what_does_not_exist_and_says_what_does),
         cmocka_unit_test(a_bad_binding_is_refused_with_what_would_be_right),
         cmocka_unit_test(a_bad_source_is_refused_by_name),
+        cmocka_unit_test(a_damaged_export_is_read_or_refused),
+        cmocka_unit_test(an_export_may_come_from_a_pipe),
         cmocka_unit_test(an_xml_export_of_the_host_has_the_hosts_cpus),
         cmocka_unit_test(what_was_asked_for_is_not_overridden_by_the_environment),
         cmocka_unit_test(a_topology_that_is_handed_down_is_that_of_this_host),

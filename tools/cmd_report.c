@@ -379,7 +379,7 @@ static void provenance_print(const struct report *report)
     if (report->series.disturbed)
         page_row(report->page, "disturbed runs", text);
     json_array_foreach(record_at(report->sweep, "environment.advice"), i, advice)
-        page_row(report->page, "advice", json_string_value(advice));
+        page_row(report->page, "advice", record_text(advice, ""));
     page_table(report->page, false);
 }
 
@@ -411,7 +411,7 @@ static void command_print(const struct report *report)
     json_object_foreach((json_t *)record_at(report->sweep, "traces"), trace, digest)
         word_print(stream, trace);
     json_array_foreach(record_at(report->sweep, "options"), i, option)
-        word_print(stream, json_string_value(option));
+        word_print(stream, record_text(option, ""));
     if (record_at(report->sweep, "repeats"))
         fprintf(stream, " -n %.0f", record_number(report->sweep, "repeats"));
     word_print(stream, "-o");
@@ -449,7 +449,7 @@ static int report_read(struct report *report, struct error *error)
     /* Results need not have it, but what is there must be read. */
     report->sweep = json_load_file(path, 0, &reason);
     if (!report->sweep && access(path, F_OK) == 0)
-        code = error_set(error, EIO, "%s: %s", path, reason.text);
+        code = error_set(error, EINVAL, "%s: line %d: %s", path, reason.line, reason.text);
     free(path);
     return code;
 }

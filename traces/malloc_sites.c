@@ -11,32 +11,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Each address that is named goes through them; programs have some hundreds at most. */
+enum { MALLOC_MOST_MODULES = 4096 };
+
 /* A line of maps: "START-END PERMISSIONS OFFSET DEVICE INODE PATH"; of code, in a file. */
 static int malloc_sites_line(struct malloc_sites *sites, char *line)
 {
     struct malloc_module module;
+    size_t before = sites->known.count;
     char permissions[5];
     int64_t path;
     int at = 0;
 
+    memset(&module, 0, sizeof module); /* its bytes are compared */
     line[strcspn(line, "\n")] = '\0';
     if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*s %*s %n", &module.start,
                &module.end, permissions, &module.offset, &at) < 4 ||
-        !at || !line[at] || permissions[2] != 'x' || module.end <= module.start)
+        !at || !line[at] || permissions[2] != 'x' || module.end <= module.start ||
+        sites->nr_modules == MALLOC_MOST_MODULES)
         return 0;
     path = intern_add(&sites->paths, line + at, strlen(line + at));
     if (path < 0 || array_grow((void **)&sites->modules, &sites->room_modules,
                                sites->nr_modules + 1, sizeof *sites->modules))
         return -ENOMEM;
     module.path = (uint32_t)path;
-    for (size_t i = sites->nr_modules; i-- > 0;) { /* the copies are much alike */
-        const struct malloc_module *known = &sites->modules[i];
-
-        if (known->start == module.start && known->end == module.end &&
-            known->offset == module.offset && known->path == module.path)
-            return 0;
-    }
-    sites->modules[sites->nr_modules++] = module;
+    if (intern_add(&sites->known, &module, sizeof module) < 0)
+        return -ENOMEM;
+    if (sites->known.count > before) /* the copies are much alike */
+        sites->modules[sites->nr_modules++] = module;
     return 0;
 }
 
@@ -96,6 +98,7 @@ int64_t malloc_sites_number(struct malloc_sites *sites, struct join *join, uint6
 
 void malloc_sites_cleanup(struct malloc_sites *sites)
 {
+    intern_cleanup(&sites->known);
     intern_cleanup(&sites->paths);
     intern_cleanup(&sites->addresses);
     free(sites->modules);

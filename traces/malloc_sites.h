@@ -16,6 +16,7 @@ struct malloc_module {
 struct malloc_sites {
     struct malloc_module *modules; /* as mapped, later ones last */
     size_t nr_modules, room_modules;
+    struct intern known; /* the modules, to tell that one is the same as before */
     struct intern paths, addresses;
     uint32_t *numbers; /* join's, by number of the address */
     size_t room_numbers;

@@ -23,11 +23,11 @@ int slt_builder_init(struct slt_builder *builder)
 {
     *builder = (struct slt_builder){
         .epoch = 1,
-        .delta_ns = malloc(SLT_MAX_EVENTS * sizeof *builder->delta_ns),
-        .stream = malloc(SLT_MAX_EVENTS * sizeof *builder->stream),
-        .kind = malloc(SLT_MAX_EVENTS * sizeof *builder->kind),
-        .reference = malloc(SLT_MAX_EVENTS * sizeof *builder->reference),
-        .site = malloc(SLT_MAX_EVENTS * sizeof *builder->site),
+        .delta_ns = malloc(SLT_BLOCK_MOST * sizeof *builder->delta_ns),
+        .stream = malloc(SLT_BLOCK_MOST * sizeof *builder->stream),
+        .kind = malloc(SLT_BLOCK_MOST * sizeof *builder->kind),
+        .reference = malloc(SLT_BLOCK_MOST * sizeof *builder->reference),
+        .site = malloc(SLT_BLOCK_MOST * sizeof *builder->site),
     };
     if (builder->delta_ns && builder->stream && builder->kind && builder->reference &&
         builder->site)

@@ -26,6 +26,14 @@ bool slt_origin_is_valid(enum trace_op op, enum trace_origin origin);
 
 enum { SLT_CUTS = 6 };
 
+/* Events of a block that is written. With SLABLAB_SMALL (tests/fuzz) inputs of a few thousand bytes
+ * fill several blocks and buffers, here and where else it is asked for. */
+#ifdef SLABLAB_SMALL
+enum { SLT_BLOCK_MOST = TRACE_MAX_BATCH };
+#else
+enum { SLT_BLOCK_MOST = SLT_MAX_EVENTS };
+#endif
+
 struct slt_builder {
     uint32_t count;
     uint32_t references;
@@ -33,7 +41,7 @@ struct slt_builder {
     uint32_t batch_left; /* events of the open bulk operation */
     uint64_t first_time_ns, last_time_ns;
     bool sites;         /* some event has a call site */
-    uint64_t *delta_ns; /* these five: SLT_MAX_EVENTS each */
+    uint64_t *delta_ns; /* these five: SLT_BLOCK_MOST each */
     uint16_t *stream;
     uint16_t *kind;
     uint16_t *reference;

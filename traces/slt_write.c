@@ -293,7 +293,7 @@ int trace_write(struct trace_writer *writer, const struct trace_event *event, st
         return error_set(error, EINVAL, "%s: event %llu breaks a rule of the format: %s", name,
                          (unsigned long long)writer->events, wrong);
     /* A bulk operation is never split between blocks. */
-    if (writer->last.batch <= 1 && writer->builder.count + event->batch > SLT_MAX_EVENTS) {
+    if (writer->last.batch <= 1 && writer->builder.count + event->batch > SLT_BLOCK_MOST) {
         code = slt_flush_events(writer);
         if (code)
             return error_set(error, -code, "%s: cannot write: %s", name, strerror(-code));

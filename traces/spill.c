@@ -9,8 +9,9 @@
 #include <unistd.h>
 
 enum {
-    SPILL_FIRST = SPILL_RUN >> 8, /* records there is room for at first */
-    SPILL_READ = 512,             /* records read at once from a run */
+    SPILL_FIRST =
+        SPILL_RUN < 1 << 10 ? SPILL_RUN : 1 << 10, /* records there is room for at first */
+    SPILL_READ = 512,                              /* records read at once from a run */
     SPILL_AHEAD = 8, /* records that take about as long as it takes to fetch from memory */
 };
 

@@ -25,7 +25,12 @@ struct spill_record {
     uint8_t origin;
 };
 
-enum { SPILL_RUN = 1 << 18 }; /* records sorted at once, in memory */
+/* Records sorted at once, in memory. */
+#ifdef SLABLAB_SMALL
+enum { SPILL_RUN = 1 << 6 };
+#else
+enum { SPILL_RUN = 1 << 18 };
+#endif
 
 struct spill {
     int fd;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* libFuzzer's entrances: SLABLAB_FUZZ names the target. See README.md. */
 #include "tests/fuzz/targets.h"
+#include "tests/fuzz/trier.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +24,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
     (void)argc, (void)argv;
     target = name ? fuzz_target_find(name) : NULL;
-    if (target)
+    if (target) {
+        trier_prepare();
         return 0;
+    }
     fprintf(stderr, "SLABLAB_FUZZ names no target; there are:\n");
     for (size_t i = 0; fuzz_target_at(i); i++)
         fprintf(stderr, "%s\n", fuzz_target_at(i)->name);

@@ -38,6 +38,14 @@ void fuzz_machine(const struct fuzz_input *input)
     cost_table_destroy(table);
 }
 
+static void check_nodes(const struct topology *topology)
+{
+    for (unsigned cpu = 0; cpu < topology_nr_cpus(topology); cpu++) {
+        if (topology_cpu(topology, cpu)->node >= topology_nr_nodes(topology))
+            fuzz_broken("CPU %u is on no node", cpu);
+    }
+}
+
 /* What is understood has a description of its own, unless it is irregular, that is as large. */
 void fuzz_topology(const struct fuzz_input *input)
 {
@@ -47,10 +55,7 @@ void fuzz_topology(const struct fuzz_input *input)
 
     if (fuzz_refusal(topology_create_synthetic(input->bytes, &topology, &error), &error, NULL))
         return;
-    for (unsigned cpu = 0; cpu < topology_nr_cpus(topology); cpu++) {
-        if (topology_cpu(topology, cpu)->node >= topology_nr_nodes(topology))
-            fuzz_broken("CPU %u is on no node", cpu);
-    }
+    check_nodes(topology);
     if (topology_synthetic(topology, text, sizeof text, &error) == 0) {
         if (topology_create_synthetic(text, &again, &error))
             fuzz_broken("its own description is refused: %s", error.text);
@@ -58,6 +63,17 @@ void fuzz_topology(const struct fuzz_input *input)
             fuzz_broken("its own description, %s, has other CPUs", text);
         topology_destroy(again);
     }
+    topology_destroy(topology);
+}
+
+void fuzz_topology_xml(const struct fuzz_input *input)
+{
+    struct topology *topology;
+    struct error error = {""};
+
+    if (fuzz_refusal(topology_create_xml(input->path, &topology, &error), &error, input->path))
+        return;
+    check_nodes(topology);
     topology_destroy(topology);
 }
 

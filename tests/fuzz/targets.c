@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define IMPORT_TARGET(function, format)                                                            \
@@ -45,9 +46,15 @@ static const struct fuzz_target targets[] = {
     {"import-text", import_text},
     {"import-trace-dat", import_trace_dat},
     {"kallsyms", fuzz_kallsyms},
+    {"malloc-raw", fuzz_malloc_raw},
+    {"kernel-pages", fuzz_kernel_pages},
+    {"kernel-caches", fuzz_kernel_caches},
     {"machine", fuzz_machine},
     {"topology", fuzz_topology},
+    {"topology-xml", fuzz_topology_xml},
     {"runs", fuzz_runs},
+    {"report", fuzz_report},
+    {"plots", fuzz_plots},
     {"sweep", fuzz_sweep},
     {"lists", fuzz_lists},
     {"options", fuzz_options},
@@ -95,9 +102,10 @@ int fuzz_refusal(int code, const struct error *error, const char *name)
 /* ---- the file and the folder in memory ---- */
 
 static struct {
+    const struct fuzz_target *target;
     int file; /* a descriptor of the input */
     char path[FUZZ_PATH_BYTES];
-    char folder[FUZZ_PATH_BYTES / 2];
+    char folder[FUZZ_FOLDER_BYTES / 2];
 } scratch = {.file = -1};
 
 void fuzz_path(const struct fuzz_input *input, const char *name, char path[FUZZ_PATH_BYTES])
@@ -136,22 +144,33 @@ static void scratch_create(void)
     setenv("TMPDIR", scratch.folder, true); /* importers' temporary files */
 }
 
+void fuzz_run_again(void)
+{
+    struct stat status;
+    char *bytes;
+
+    if (fstat(scratch.file, &status))
+        fuzz_broken("the input: %s", strerror(errno));
+    bytes = malloc((size_t)status.st_size + 1);
+    if (!bytes || pread(scratch.file, bytes, (size_t)status.st_size, 0) != status.st_size)
+        fuzz_broken("no memory for %lld bytes", (long long)status.st_size);
+    bytes[status.st_size] = '\0';
+    scratch.target->run(
+        &(struct fuzz_input){bytes, (size_t)status.st_size, scratch.path, scratch.folder});
+    free(bytes);
+}
+
 void fuzz_run(const struct fuzz_target *target, const uint8_t *bytes, size_t length)
 {
-    char *copy = malloc(length + 1);
     int next;
 
-    if (!copy)
-        fuzz_broken("no memory for %zu bytes", length);
     if (scratch.file < 0)
         scratch_create();
-    memcpy(copy, bytes, length);
-    copy[length] = '\0';
+    scratch.target = target;
     if (ftruncate(scratch.file, 0) || pwrite(scratch.file, bytes, length, 0) != (ssize_t)length)
         fuzz_broken("no room for %zu bytes: %s", length, strerror(errno));
     next = next_descriptor();
-    target->run(&(struct fuzz_input){copy, length, scratch.path, scratch.folder});
-    free(copy);
+    fuzz_run_again();
     if (next_descriptor() != next)
         fuzz_broken("a file was left open");
 }

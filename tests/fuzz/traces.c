@@ -4,11 +4,13 @@
 
 #include "sim/error.h"
 #include "sim/plan.h"
+#include "tools/info.h"
 #include "traces/dump.h"
 #include "traces/import/import.h"
 #include "traces/import/symbols.h"
 #include "traces/slt_block.h"
 #include "traces/summary.h"
+#include "traces/transform.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,8 +18,7 @@
 #include <string.h>
 #include <traceevent/event-parse.h>
 
-/* All that reads a whole trace. `whole`: it must be one. */
-static void read_trace(const char *path, bool whole)
+void fuzz_read_trace(const char *path, bool whole)
 {
     static const struct plan_config config = {.workers = 2, .samples = 8, .total_order = true};
     struct trace_summary summary;
@@ -50,7 +51,60 @@ static void read_trace(const char *path, bool whole)
 
 void fuzz_trace(const struct fuzz_input *input)
 {
-    read_trace(input->path, false);
+    fuzz_read_trace(input->path, false);
+}
+
+/* ---- what is made of traces ---- */
+
+static void describe_trace(const char *path, FILE *nowhere)
+{
+    struct trace_summary summary;
+    struct error error = {""};
+
+    if (fuzz_refusal(trace_summary_read(path, &summary, &error), &error, path))
+        return;
+    info_print_text(path, &summary, nowhere);
+    if (info_print_json(&summary, nowhere))
+        fuzz_broken("what is known of a trace is no JSON");
+    trace_summary_cleanup(&summary);
+}
+
+/* One thing of each input: by its length which. A trace that can be read can be transformed, but
+ * for a cut of what it has not. */
+static void transform_trace(const struct fuzz_input *input, const char *path)
+{
+    FILE *nowhere = fopen("/dev/null", "we");
+    const char *both[] = {path, path};
+    struct trace_summary summary;
+    struct cut_report report;
+    struct cut_range range = {CUT_EVENTS, input->length % 7, input->length % 64};
+    char output[FUZZ_PATH_BYTES];
+    struct error error = {""};
+    int code = -EINVAL;
+
+    if (!nowhere)
+        fuzz_broken("/dev/null: %s", strerror(errno));
+    fuzz_path(input, "transformed.slt", output);
+    switch (input->length % 4) {
+    case 0:
+        code = trace_cut(path, output, &range, &report, &error);
+        break;
+    case 1:
+        code = trace_merge(both, 2, output, &error);
+        break;
+    case 2:
+        code = trace_anonymise(path, output, input->length % 8 == 2, &error);
+        break;
+    default:
+        describe_trace(path, nowhere);
+    }
+    fclose(nowhere);
+    if (input->length % 4 == 3)
+        return;
+    if (!fuzz_refusal(code, &error, path))
+        fuzz_read_trace(output, true);
+    else if (input->length % 4 && trace_summary_read(path, &summary, NULL) == 0)
+        fuzz_broken("a whole trace cannot be transformed: %s", error.text);
 }
 
 /* ---- behind the checksums ---- */
@@ -108,7 +162,8 @@ void fuzz_trace_blocks(const struct fuzz_input *input)
     slt_sink_finish(&sink, footer);
     slt_sink_close(&sink);
     fclose(stream);
-    read_trace(path, false);
+    fuzz_read_trace(path, false);
+    transform_trace(input, path);
 }
 
 /* ---- importers ---- */
@@ -127,7 +182,7 @@ void fuzz_import(const struct fuzz_input *input, const char *format)
                      input->path))
         return;
     if (report.events)
-        read_trace(output, true);
+        fuzz_read_trace(output, true);
 }
 
 void fuzz_kallsyms(const struct fuzz_input *input)

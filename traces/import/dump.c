@@ -356,6 +356,8 @@ static int dump_convert(struct import_source *source, struct trace_writer *write
         if (code)
             break;
     }
+    if (!code && (code = trace_end_block(writer)) == -EINVAL)
+        import_source_wrong(source, error, "the input ends inside a bulk operation");
     if (!code)
         code = undump_end(&undump);
     report->repairs = undump.repairs;

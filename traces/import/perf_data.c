@@ -7,9 +7,9 @@
 #include "traces/import/perf_data.h"
 
 #include "sim/error.h"
+#include "sim/survive.h"
 #include "traces/import/kmem_raw.h"
 #include "traces/import/perf_formats.h"
-#include "traces/import/survive.h"
 #include "traces/import/symbols.h"
 #include "traces/slt_format.h"
 
@@ -62,7 +62,7 @@ static int perf_data_check_formats(const char *bytes, size_t length, struct erro
     struct perf_data_trial trial = {bytes, length};
     struct error words = {""};
     bool told;
-    int code = import_survives(perf_data_try, &trial, length, &told, &words);
+    int code = survives(perf_data_try, &trial, length, &told, &words);
 
     if (code && told)
         return error_set(reason, -code, "%s", words.text);

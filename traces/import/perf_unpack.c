@@ -4,6 +4,7 @@
 
 #include "sim/error.h"
 #include "traces/import/perf_attr.h"
+#include "traces/import/source.h"
 
 #include <errno.h>
 #include <linux/perf_event.h>
@@ -61,6 +62,7 @@ int perf_unpack(struct perf_unpack *unpack, const char *bytes, size_t length,
     ZSTD_outBuffer out = {.size = UNPACK_BUFFER};
     int code = perf_unpack_start(unpack);
 
+    unpack->packed_bytes += length;
     do {
         size_t left;
 
@@ -72,7 +74,13 @@ int perf_unpack(struct perf_unpack *unpack, const char *bytes, size_t length,
         if (ZSTD_isError(left))
             return error_set(error, EINVAL, "cannot decompress a record: %s",
                              ZSTD_getErrorName(left));
+        unpack->bytes += out.pos - unpack->filled;
         unpack->filled = out.pos;
+        if (import_is_bomb(unpack->bytes, unpack->packed_bytes))
+            return error_set(error, EINVAL,
+                             "compressed records more than %d times as long as they are "
+                             "compressed; none of perf's are so",
+                             IMPORT_MOST_TIMES);
         code = perf_unpack_records(unpack, take, context, error);
     } while (in.pos < in.size || out.pos == out.size);
     return code;

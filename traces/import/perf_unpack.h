@@ -7,13 +7,15 @@
 #define SLABLAB_TRACES_IMPORT_PERF_UNPACK_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct error;
 
 struct perf_unpack {
     void *stream; /* ZSTD_DStream */
     char *buffer;
-    size_t filled; /* bytes; they begin with a record */
+    size_t filled;                /* bytes; they begin with a record */
+    uint64_t packed_bytes, bytes; /* so far */
 };
 
 void perf_unpack_cleanup(struct perf_unpack *unpack);

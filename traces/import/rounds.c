@@ -6,8 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Without ends of rounds so many are held; what then still comes late is for others to sort. */
-enum { ROUNDS_MOST = 1 << 21, ROUNDS_CHUNK = 1 << 20 /* bytes; a record fits many times over */ };
+/*
+ * Without ends of rounds so many are held, in so much memory of our own; what then still comes late
+ * is for others to sort.
+ */
+enum {
+    ROUNDS_MOST = 1 << 21,
+    ROUNDS_MOST_CHUNKS = 64,
+    ROUNDS_CHUNK = 1 << 20 /* bytes; a record fits many times over */
+};
 
 void rounds_init(struct rounds *rounds,
                  int (*emit)(void *context, const struct rounds_record *record), void *context)
@@ -139,7 +146,8 @@ static int rounds_flush(struct rounds *rounds, uint64_t limit_ns)
     if (code)
         return code;
     rounds->count -= at;
-    memmove(rounds->records, rounds->records + at, rounds->count * sizeof *rounds->records);
+    if (at)
+        memmove(rounds->records, rounds->records + at, rounds->count * sizeof *rounds->records);
     return 0;
 }
 
@@ -149,7 +157,8 @@ int rounds_add(struct rounds *rounds, const struct rounds_record *record, bool l
 {
     struct rounds_record *added;
 
-    if (rounds->count == ROUNDS_MOST) {
+    if (rounds->count == ROUNDS_MOST ||
+        rounds->stores[rounds->store].at + 1 >= ROUNDS_MOST_CHUNKS) {
         int code = rounds_end(rounds);
 
         if (code)

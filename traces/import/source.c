@@ -18,13 +18,11 @@
 #include <unistd.h>
 
 /* Bytes. A line fits the buffer, which grows up to there only for a line that is as long. */
+#ifdef SLABLAB_SMALL
+enum { IMPORT_BUFFER = 1 << 12, IMPORT_PIECE = 1 << 9, IMPORT_FIRST = 2 * IMPORT_PIECE };
+#else
 enum { IMPORT_BUFFER = 1 << 23, IMPORT_PIECE = 1 << 18, IMPORT_FIRST = 2 * IMPORT_PIECE };
-
-/*
- * What is compressed more than so many times is made to fill memory and disks: the dullest of
- * recordings comes to some hundreds. Of little input nothing is said.
- */
-enum { IMPORT_MOST_TIMES = 2000, IMPORT_LITTLE = 1 << 26 /* bytes, decompressed */ };
+#endif
 
 static int import_source_broken(const struct import_source *source, struct error *error)
 {
@@ -138,8 +136,7 @@ static int import_source_fill(struct import_source *source, struct error *error)
     XXH3_128bits_update(source->digest, source->buffer + source->filled, (size_t)got);
     source->filled += (size_t)got;
     source->bytes += (uint64_t)got;
-    if (source->bytes > IMPORT_LITTLE &&
-        source->bytes / IMPORT_MOST_TIMES > (uint64_t)archive_filter_bytes(source->archive, -1))
+    if (import_is_bomb(source->bytes, (uint64_t)archive_filter_bytes(source->archive, -1)))
         return error_set(error, EINVAL,
                          "%s: more than %d times as long as it is compressed; no recording is so",
                          source->name, IMPORT_MOST_TIMES);

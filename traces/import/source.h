@@ -14,6 +14,17 @@
 struct archive;
 struct error;
 
+/*
+ * What is compressed more than so many times is made to fill memory and disks: the dullest of
+ * recordings comes to some hundreds. Of little input nothing is said.
+ */
+enum { IMPORT_MOST_TIMES = 2000, IMPORT_LITTLE = 1 << 26 /* bytes, decompressed */ };
+
+static inline bool import_is_bomb(uint64_t bytes, uint64_t compressed_bytes)
+{
+    return bytes > IMPORT_LITTLE && bytes / IMPORT_MOST_TIMES > compressed_bytes;
+}
+
 struct import_source {
     const char *name; /* for messages */
     struct archive *archive;

@@ -7,8 +7,8 @@
  * libtracecmd trusts its input, so what it is to read must be survived first: survive.h.
  */
 #include "sim/error.h"
+#include "sim/survive.h"
 #include "traces/import/kmem_raw.h"
-#include "traces/import/survive.h"
 #include "traces/import/symbols.h"
 #include "traces/slt_format.h"
 
@@ -137,7 +137,7 @@ static int trace_dat_check(const struct trace_dat *dat, const struct import_map 
     struct trace_dat_trial trial = {*dat, map};
     struct error words = {""};
     bool told;
-    int code = import_survives(trace_dat_try, &trial, map->length, &told, &words);
+    int code = survives(trace_dat_try, &trial, map->length, &told, &words);
 
     if (code && told)
         return error_set(dat->error, -code, "%s", words.text);

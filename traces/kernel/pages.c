@@ -49,12 +49,18 @@ static int kernel_pages_add_event(struct kernel_pages *pages, uint32_t cpu, uint
     return kmem_raw_add(pages->raw, pages->join, cpu, time_ns, &event);
 }
 
-/* Bytes of the page that are used, by its header. */
-static size_t kernel_pages_used(const struct kernel_pages *pages)
-{
-    int used = kbuffer_subbuffer_size(pages->buffer);
+/*
+ * Bytes of the page that are used, by its header: a time of 8 bytes and a long, whose lower bits
+ * are the bytes behind it. The library believes them and begins to read there.
+ */
+enum { KERNEL_PAGES_BITS = 27, KERNEL_PAGES_HEADER = 8 + sizeof(long) };
 
-    return used < 0 ? SIZE_MAX : (size_t)kbuffer_start_of_data(pages->buffer) + (size_t)used;
+static size_t kernel_pages_used(const void *page)
+{
+    unsigned long used;
+
+    memcpy(&used, (const char *)page + 8, sizeof used);
+    return KERNEL_PAGES_HEADER + (used & ((1ul << KERNEL_PAGES_BITS) - 1));
 }
 
 int kernel_pages_add(struct kernel_pages *pages, uint32_t cpu, void *page, struct error *error)
@@ -65,11 +71,11 @@ int kernel_pages_add(struct kernel_pages *pages, uint32_t cpu, void *page, struc
     void *record;
 
     pages->pages++;
-    if (kbuffer_load_subbuffer(buffer, page) || kernel_pages_used(pages) > pages->page_bytes)
+    if (kernel_pages_used(page) > pages->page_bytes || kbuffer_load_subbuffer(buffer, page))
         return error_set(error, EINVAL,
                          "CPU %u: page %llu of the ring buffer says that %zu bytes of it are used; "
                          "expected at most %zu",
-                         cpu, (unsigned long long)pages->pages, kernel_pages_used(pages),
+                         cpu, (unsigned long long)pages->pages, kernel_pages_used(page),
                          pages->page_bytes);
     missed = kbuffer_missed_events(buffer);
     pages->missed += missed > 0 ? (uint64_t)missed : missed < 0; /* below 0: some, not how many */

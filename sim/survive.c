@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading in a process of its own: see survive.h. */
-#include "traces/import/survive.h"
+#include "sim/survive.h"
 
 #include "sim/error.h"
 
@@ -64,7 +64,7 @@ survive_try(int (*attempt)(void *context, struct error *error), void *context, s
     _exit(code ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
-int import_survives(int (*attempt)(void *context, struct error *error), void *context,
+int survives(int (*attempt)(void *context, struct error *error), void *context,
                     size_t length, bool *told, struct error *error)
 {
     int said = memfd_create("said", MFD_CLOEXEC), status = -1, code = 0;

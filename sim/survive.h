@@ -3,8 +3,8 @@
  * Libraries that trust what they read: of input that is cut off or damaged they read what is not
  * there. So a process of its own goes through it first, and only what that survives is read.
  */
-#ifndef SLABLAB_TRACES_IMPORT_SURVIVE_H
-#define SLABLAB_TRACES_IMPORT_SURVIVE_H
+#ifndef SLABLAB_SIM_SURVIVE_H
+#define SLABLAB_SIM_SURVIVE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@ struct error;
  * in the words of the attempt (*told), or in those that the library printed, or nobody's. Others:
  * there is no such process to be had.
  */
-int import_survives(int (*attempt)(void *context, struct error *error), void *context,
+int survives(int (*attempt)(void *context, struct error *error), void *context,
                     size_t length, bool *told, struct error *error);
 
 #endif
