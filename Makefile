@@ -27,6 +27,7 @@ packages_build := gcc libc6-dev make pkg-config libnuma-dev libhwloc-dev liburcu
                   libjansson-dev libarchive-dev libxxhash-dev libbsd-dev libtraceevent-dev \
                   libtracefs-dev libtracecmd-dev
 packages_check := libcmocka-dev groff-base
+packages_lint  := clang-tidy cppcheck
 packages_numa  := qemu-system-x86 busybox-static
 packages_demo  := gnuplot-nox libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4
 modules        := numa hwloc liburcu libzstd jansson libarchive libxxhash libbsd libtraceevent libtracefs \
@@ -280,21 +281,13 @@ check: deps-check
 check-run: tests
 	@tests/run $(BUILD) $(tests) $(virtual_tests) $(virtual_scenes)
 
-# The suite again under the sanitizers, valgrind, clang and in release, and schedules explored: about an
-# hour. Then `make fuzz`, which takes hours with a million executions a target: FUZZ_RUNS=10000 shortens it.
+# All of it, step after step, a failing one not in the way of the others; the steps are listed in tests/check-all. STEPS
+# names some. Hours on two cores, the most of them `fuzz` with a million executions a target: FUZZ_RUNS=10000 shortens it.
+STEPS ?=
 .PHONY: check-all
 check-all: deps-check
-	@tools/install-packages --if-missing clang valgrind libclang-rt-14-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
-	@$(MAKE) --no-print-directory check-aarch64
-	@$(MAKE) --no-print-directory check-faults
-	@$(MAKE) --no-print-directory CFG=debug mutants check-run
-	@$(MAKE) --no-print-directory check-numa
-	@SLABLAB_OTHER=build/debug/slablab $(MAKE) --no-print-directory CFG=release check-run explore-run
-	@$(MAKE) --no-print-directory CFG=debug CC=clang check-run
-	@$(MAKE) --no-print-directory CFG=asan check-run
-	@$(MAKE) --no-print-directory CFG=tsan check-run
-	@$(MAKE) --no-print-directory fuzz
-	@$(MAKE) --no-print-directory CFG=debug TEST_WRAPPER='valgrind -q --error-exitcode=99 --leak-check=full --suppressions=tests/valgrind.supp' check-run
+	@tools/install-packages --if-missing $(packages_lint) $(packages_numa) clang valgrind libclang-rt-14-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+	@MAKE='$(MAKE)' tests/check-all $(STEPS)
 
 export TEST_WRAPPER
 
@@ -351,12 +344,57 @@ mutants: $(mutants)
 explore-run: $(BUILD)/slablab
 	@$(BUILD)/slablab explore --schedules 50000
 
-# Line coverage of the designs: at least 90%, and which lines are not reached.
+# Line coverage of each room, which may not fall below its floor, in percent, and which lines are not reached.
+coverage_floors := allocators:93 sim:95 traces:92 tools:87
 .PHONY: coverage
 coverage: deps-check
 	@find build/coverage -name '*.gcda' -delete 2>/dev/null || true
 	@$(MAKE) --no-print-directory CFG=coverage check-run
-	@tests/coverage build/coverage 90
+	@tests/coverage build/coverage $(coverage_floors)
+
+# ---- what is found by reading the sources ----
+# Both go on after a finding, and end with status 2 or 1 if there was any. A file is read again when it changed, or
+# what it includes: the whole takes about 15 minutes on two cores, of which cppcheck half a minute.
+.PHONY: lint
+lint:
+	@$(MAKE) --no-print-directory -k clang-tidy cppcheck
+
+# Which checks, and why not the others: .clang-tidy. Sources as a checked build has them, each after it compiled.
+linted       := $(sort $(room_sources) $(virtual_only) $(tool_sources) \
+                $(wildcard tools/recorder/*.c tests/*.c tests/*/*.c))
+# Not of what looks at no result on purpose, and of the sweep, whose mapping, it thinks, may be at address 0.
+tidied       := $(filter-out tests/faults/careless.c tests/faults/sweep.c,$(linted))
+tidy_stamps  := $(tidied:%.c=$(BUILD)/lint/%.tidy)
+LINT_JOBS    ?= $(shell nproc)
+
+.PHONY: clang-tidy
+clang-tidy: deps-check
+	@tools/install-packages --if-missing $(packages_lint)
+	@$(MAKE) --no-print-directory -k -j$(LINT_JOBS) CFG=debug clang-tidy-run
+
+.PHONY: clang-tidy-run
+clang-tidy-run: $(tidy_stamps)
+
+$(BUILD)/lint/%.tidy: $(BUILD)/%.o %.c .clang-tidy
+	@mkdir -p $(@D)
+	$(call quiet,TIDY,$*.c)clang-tidy --quiet $*.c -- $(all_cflags) $(cmocka_cflags) 2>$@.said || { cat $@.said; exit 1; }
+	@touch $@
+
+# What is false in it, and why: tests/cppcheck.supp. Macros that are loops it has to know, other headers it reads without.
+headers_of        = $(addprefix --include=$(shell pkg-config --variable=includedir $(1))/,$(2))
+cppcheck_headers  = $(call headers_of,liburcu,urcu/list.h urcu/hlist.h) $(call headers_of,libbsd,bsd/sys/tree.h) \
+                    $(call headers_of,jansson,jansson.h)
+.PHONY: cppcheck
+cppcheck: deps-check
+	@tools/install-packages --if-missing $(packages_lint)
+	@$(MAKE) --no-print-directory CFG=debug cppcheck-run
+
+.PHONY: cppcheck-run
+cppcheck-run: $(BUILD)/version.h $(BUILD)/machines.inc
+	@mkdir -p $(BUILD)/lint/cppcheck
+	$(call quiet,READ,sources)cppcheck -q -j$(LINT_JOBS) --cppcheck-build-dir=$(BUILD)/lint/cppcheck \
+	    --enable=warning,performance,portability --error-exitcode=1 --inline-suppr --suppressions-list=tests/cppcheck.supp \
+	    --std=c11 --library=posix,gnu,bsd -D_GNU_SOURCE -DSLABLAB_CHECKED -I. -I$(BUILD) $(cppcheck_headers) $(linted)
 
 # ---- the demonstration ----
 .PHONY: demo
@@ -410,11 +448,13 @@ help:
 	@echo 'make            build $(BUILD)/slablab'
 	@echo 'make demo       install what is missing, build, replay the samples, sweep, plot, say where'
 	@echo 'make check      install what is missing, build, run the tests (under 5 minutes)'
-	@echo 'make check-all  the tests under sanitizers, valgrind, gcc and clang; schedules (about an hour); fuzz'
+	@echo 'make check-all  lint; the tests under sanitizers, valgrind, gcc and clang; coverage; schedules; faults; fuzz (hours;'
+	@echo '                STEPS="asan tsan" runs some of it: tests/check-all lists the steps)'
+	@echo 'make lint       clang-tidy and cppcheck over all sources (10 minutes, later less: what changed is read again)'
 	@echo 'make check-faults  every call that the program makes fails, one after another (34,000 runs, 8 to 10 minutes)'
 	@echo 'make check-numa guests of 2, of 8 and of uneven nodes under emulation (about 6 minutes)'
 	@echo 'make fuzz       every reader and parser of options, FUZZ_RUNS=1000000 inputs each (hours)'
-	@echo 'make coverage   the tests, and which lines of allocators/ they reach'
+	@echo 'make coverage   the tests, and how many lines of each room they reach: at least $(coverage_floors), in percent'
 	@echo 'make bench      speed, measured side by side, against limits and peers (about 20 minutes; BENCH=replay,size for parts)'
 	@echo 'make deps       install the packages that are missing (Debian, Ubuntu)'
 	@echo 'make man        manual pages, in $(BUILD)/man'

@@ -272,7 +272,7 @@ static _Noreturn __attribute__((cold, noinline)) void report_foreign(const struc
         if (!header_is(header_of(cache, (void *)object), cache, (void *)object))
             continue;
         snprintf(text, sizeof text, "it is inside of object %p, at offset %zu", (void *)object,
-                 (uintptr_t)freed - object);
+                 (size_t)((uintptr_t)freed - object));
         report_free(cache, freed, text);
     }
     report_free(cache, freed,

@@ -30,7 +30,7 @@ static struct request request_of(const struct trace_type *type)
     return (struct request){
         .size = type->size,
         .align = type->align,
-        .node = type->node < (int)nr_nodes() ? type->node : -1,
+        .node = (int16_t)(type->node < (int)nr_nodes() ? type->node : -1),
         .flags = type->flags & TRACE_NO_WAIT ? REQUEST_NO_WAIT : 0,
     };
 }

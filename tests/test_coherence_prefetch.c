@@ -246,7 +246,7 @@ static void at_random_it_is_the_slow_prefetcher(void **state)
         for (unsigned step = 1; step < 20000; step++) {
             uintptr_t address = wander(words);
             bool brought = slow_brought(slow, streams, (int)costs.prefetch_lines, step,
-                                        address / PAGE, address % PAGE / COHERENCE_LINE);
+                                        address / PAGE, (int)(address % PAGE / COHERENCE_LINE));
 
             assert_int_equal(prefetch_brought(&cpu, &costs, address), brought);
             found += brought;

@@ -29,7 +29,7 @@ static void each_mutant(void (*check)(const char *name))
     for (size_t i = 0; i < files.gl_pathc; i++) {
         char name[64];
 
-        sscanf(files.gl_pathv[i], "tests/mutants/%63[^.]", name);
+        assert_int_equal(sscanf(files.gl_pathv[i], "tests/mutants/%63[^.]", name), 1);
         check(name);
     }
     globfree(&files);

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#define EVENTS 40000
+#define EVENTS 40000u
 
 /* Lines of objects that moved, and of these falsely, for each event; other structures' apart. */
 struct moved {

@@ -31,7 +31,7 @@ static void every_length_of_hexadecimal_number_is_read(void **state)
             assert_true(value == strtoull(lower, NULL, 16));
             strcpy(upper, lower);
             for (char *c = upper; *c; c++)
-                *c = *c >= 'a' && *c <= 'f' ? (char)(*c - 32) : *c;
+                *c = (char)(*c >= 'a' && *c <= 'f' ? *c - 32 : *c);
             assert_true(text_hex(text_of(upper), &value));
             assert_true(value == strtoull(lower, NULL, 16));
         }

@@ -164,7 +164,7 @@ static void trace_of_objects(struct trace_fixture *fixture)
 {
     trace_fixture_begin(fixture, 4);
     for (unsigned i = 0; i < 2 * ASKED * 4; i++)
-        trace_fixture_alloc_on(fixture, i % 4, i, 0, 64, i / 4 % 2);
+        trace_fixture_alloc_on(fixture, i % 4, i, 0, 64, (int16_t)(i / 4 % 2));
     trace_fixture_end(fixture);
 }
 

@@ -118,7 +118,7 @@ static void every_flipped_bit_is_refused_with_its_line(void **state)
         size_t at = bit / 8;
         int code;
 
-        data[at] ^= (char)(1 << bit % 8);
+        data[at] = (char)(data[at] ^ 1 << bit % 8);
         code = read_back(data, length);
         if (at == length - 1) {
             assert_int_equal(code, 0);

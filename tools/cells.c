@@ -335,6 +335,7 @@ static int designs_add(const struct replay_options *options, const struct design
         rest /= nr_replicas;
         common.bind = &options->binds[rest % options->nr_binds];
         rest /= options->nr_binds;
+        /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): a factor of what i is below */
         common.threads = (unsigned)number_or_auto(threads, rest % nr_threads, 0);
         if (options->nr_machines)
             common.machine = &options->machines[rest / nr_threads];

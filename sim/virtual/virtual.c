@@ -282,7 +282,6 @@ static int caches_create(const struct machine_config *config, struct error *erro
         .nr_cpus = config->nr_cpus,
         .nr_nodes = config->nr_nodes,
         .cpu_distances = distances,
-        .node_distances = distances + cpus * cpus,
         .cpu_node = config->cpu_node,
         .cpu_llc = llcs,
         .violation = violated,
@@ -290,6 +289,7 @@ static int caches_create(const struct machine_config *config, struct error *erro
     int code = -ENOMEM;
 
     if (distances && llcs) {
+        caches.node_distances = distances + cpus * cpus;
         caches.nr_llcs = number_llcs(config, llcs);
         cost_distances(config->topology, virtual->costs, virtual->own_topology, config->place,
                        config->nr_cpus, distances, distances + cpus * cpus);

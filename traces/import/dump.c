@@ -173,7 +173,7 @@ static int undump_type(struct undump *undump, struct text left)
         code = undump_number(undump, &left, UINT16_MAX, &flags);
     type.cache = (uint32_t)cache;
     type.align = (uint32_t)align;
-    type.node = node == UINT64_MAX ? TRACE_ANY_NODE : (int16_t)node;
+    type.node = (int16_t)(node == UINT64_MAX ? TRACE_ANY_NODE : (int)node);
     type.flags = (uint16_t)flags;
     return code ? code
                 : undump_defined(undump, TRACE_DEFINES_TYPE, trace_add_type(undump->writer, &type));
