@@ -18,6 +18,11 @@ struct error {
 int error_set(struct error *error, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+#ifdef __clang_analyzer__
+/* It does not look into other files, and would take a failure for a 0 that is returned. */
+#define error_set(error, code, ...) (error_set(error, code, __VA_ARGS__), -(code))
+#endif
+
 /* Puts "<prefix>: " before the sentence already there; returns `code` unchanged. */
 int error_prefix(struct error *error, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

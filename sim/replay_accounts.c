@@ -45,6 +45,7 @@ static int account_of_general(struct replay *replay, size_t type, uint32_t *acco
     if (!name)
         return -ENOMEM;
     *account = (uint32_t)replay->plan->nr_caches;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): each has a name */
     while (*account < result->nr_caches && strcmp(result->caches[*account].name, name) != 0)
         ++*account;
     if (*account < result->nr_caches)

@@ -155,6 +155,7 @@ static struct run_config recorded_run(const struct plan *plan, const char *alloc
         .oversubscribe = true,
         .binding = &unbound,
         .trace_timers = true,
+        /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): each plan has a group */
         .replay = {.replicas = threads > plan->nr_groups ? threads / plan->nr_groups : 1,
                    .loops = 1,
                    .record = strcmp(allocator, "toy") ? RECORD_ALL : RECORD_ALL & ~RECORD_MEMORY},

@@ -295,6 +295,7 @@ static void lines_chain(struct stage *stage)
         random ^= random << 13; /* xorshift64, Marsaglia 2003 */
         random ^= random >> 7;
         random ^= random << 17;
+        /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): there are lines, so i does not wrap */
         other = random % (i + 1);
         stage->order[i] = stage->order[other];
         stage->order[other] = swapped;

@@ -122,6 +122,7 @@ static struct cache_filter filter_of(const struct cost_cache *cache, unsigned sh
     if (cache->bytes == 0)
         return filter;
     filter.ways = cache->ways;
+    /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): a core has its own thread at least */
     filter.sets = cache->bytes / COHERENCE_LINE / cache->ways / shares;
     if (filter.sets == 0)
         filter.sets = 1;

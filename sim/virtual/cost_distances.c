@@ -43,6 +43,7 @@ static struct ranks ranks_find(const struct topology *topology, const unsigned *
         for (unsigned b = 0; b < a; b++) {
             unsigned distance = distance_between(topology, a, b);
 
+            /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): all is set */
             if (packages[a] == packages[b] && packages[a] != NO_PACKAGE)
                 continue;
             if (distance < ranks.least) {
@@ -76,6 +77,7 @@ static void nodes_fill(const struct topology *topology, const unsigned *packages
 
             if (a == b)
                 node_distances[at] = DISTANCE_NODE;
+            /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): all is set */
             else if (packages[a] == packages[b] && packages[a] != NO_PACKAGE)
                 node_distances[at] = DISTANCE_PACKAGE;
             else if (!own)

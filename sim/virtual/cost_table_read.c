@@ -60,8 +60,8 @@ static void *field(const struct reader *reader, size_t offset)
 }
 
 #define REFUSE(reader, format, ...)                                                                \
-    error_set((reader)->error, EINVAL, "%s, line %u: " format, (reader)->name,                     \
-              (reader)->line __VA_OPT__(, ) __VA_ARGS__)
+    error_set((reader)->error, EINVAL, "%s, line %u: " format, (reader)->name, (reader)->line,     \
+              ##__VA_ARGS__)
 
 static int no_memory(const struct reader *reader)
 {
