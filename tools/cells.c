@@ -332,6 +332,7 @@ static int designs_add(const struct replay_options *options, const struct design
 
         rest /= options->nr_locks;
         common.replicas = number_or_auto(replicas, rest % nr_replicas, REPLICAS_AUTO);
+        /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): a factor of what i is below */
         rest /= nr_replicas;
         common.bind = &options->binds[rest % options->nr_binds];
         rest /= options->nr_binds;

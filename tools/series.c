@@ -344,11 +344,12 @@ static void visit(void *context, const json_t *record)
     }
     point = point_find(reading->series, record);
     grown = point ? realloc(point->runs, (point->nr_runs + 1) * sizeof *grown) : NULL;
+    if (grown)
+        point->runs = grown;
     if (!grown || machine_note(reading->series, record) != 0) {
         reading->code = -ENOMEM;
         return;
     }
-    point->runs = grown;
     grown[point->nr_runs++] = json_incref((json_t *)record);
 }
 

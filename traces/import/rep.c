@@ -71,7 +71,7 @@ static int rep_add(struct rep *rep, char operation, uint64_t identity, bool live
 static int rep_read_operation(struct rep *rep, struct text line)
 {
     struct text left = line, name = text_word(&left), word = text_word(&left);
-    char operation = text_length(name) == 1 ? *name.at : '?';
+    char operation = (char)(text_length(name) == 1 ? *name.at : '?');
     uint64_t identity = 0, size = 0;
     bool live = false;
     int code;
