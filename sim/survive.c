@@ -65,8 +65,8 @@ survive_try(int (*attempt)(void *context, struct error *error), void *context, s
     _exit(code ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
-int survives(int (*attempt)(void *context, struct error *error), void *context,
-                    size_t length, bool *told, struct error *error)
+int survives(int (*attempt)(void *context, struct error *error), void *context, size_t length,
+             bool *told, struct error *error)
 {
     int said = memfd_create("said", MFD_CLOEXEC), status = -1, code = 0;
     struct error words = {""};

@@ -17,7 +17,7 @@ struct error;
  * in the words of the attempt (*told), or in those that the library printed, or nobody's. Others:
  * there is no such process to be had.
  */
-int survives(int (*attempt)(void *context, struct error *error), void *context,
-                    size_t length, bool *told, struct error *error);
+int survives(int (*attempt)(void *context, struct error *error), void *context, size_t length,
+             bool *told, struct error *error);
 
 #endif

@@ -162,6 +162,8 @@ static uint32_t slt_read_objects(struct slt_position *position, const struct slt
     uint32_t reference = 0, at;
 
     for (at = 0; at < count; at++) {
+        /* slt_join has filled `count` of each. */
+        /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.*) */
         const struct slt_kind *kind = &kinds[stretch->kind[at]];
         uint32_t type = kind->type, number = 0;
 
@@ -174,6 +176,7 @@ static uint32_t slt_read_objects(struct slt_position *position, const struct slt
             *wrong = "an object is freed that is not live";
             if (unlikely(reference == references))
                 break;
+            /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.*) */
             number = stretch->reference[reference++];
             number = unlikely(number == SLT_WIDE) ? slt_take_wide_reference(position, &live)
                                                   : live_find(&live, number);
