@@ -363,7 +363,7 @@ static void what_makes_no_sense_is_refused_with_a_reason(void **state)
         .node_distances = &node,
         .cpu_node = &zero,
         .cpu_llc = &zero,
-        .regions = {{4096, 4096, 4096, false}, {8192, 4096, 4096, false}},
+        .regions = {{4096, 4096, 4096, false, 0}, {8192, 4096, 4096, false, 0}},
         .nr_regions = 2,
     };
     struct coherence_config bad[10];
