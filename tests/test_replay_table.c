@@ -40,6 +40,46 @@ static void add_run(struct replay_table *table, unsigned ns, double stalled, uns
     json_decref(record);
 }
 
+/* A run whose workers waited a quarter of the time for one lock, of which the record has `wait`. */
+static char *waiting_text(json_t *wait)
+{
+    struct replay_table *table;
+    json_t *record =
+        json_pack("{s:s, s:i, s:i, s:i, s:f, s:f, s:i, s:{s:{s:f}}, s:[{s:s, s:i, s:i, s:f, s:o}]}",
+                  "allocator", "toy", "threads", 1, "replicas", 1, "loops", 1, "ns_per_event", 10.0,
+                  "elapsed_ns", 100.0, "events", 10, "recorded", "contention", "elapsed_ns", 100.0,
+                  "hot_locks", "class", "depot", "acquisitions", 200, "contended", 3, "wait_ns",
+                  25.0, "wait", wait);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+
+    assert_non_null(stream);
+    assert_non_null(record);
+    assert_int_equal(replay_table_create(&table), 0);
+    assert_int_equal(replay_table_add(table, record), 0);
+    json_decref(record);
+    replay_details_print(table, stream);
+    fclose(stream);
+    replay_table_destroy(table);
+    return text;
+}
+
+static void of_few_waits_only_those_quantiles_are_told_that_were_measured(void **state)
+{
+    char *text;
+
+    (void)state;
+    text = waiting_text(json_pack("{s:f, s:f}", "p50", 40.0, "p99", 900.0));
+    assert_non_null(
+        strstr(text, "1.5% of 200 acquisitions contended, wait p50 40 ns, p99 900 ns\n"));
+    free(text);
+    text = waiting_text(json_pack("{s:f}", "p50", 40.0));
+    assert_non_null(strstr(text, "1.5% of 200 acquisitions contended, wait p50 40 ns\n"));
+    assert_null(strstr(text, "nan"));
+    free(text);
+}
+
 static void a_row_is_median_times_and_stalls_largest_peak_and_sum_of_failures(void **state)
 {
     struct replay_table *table;
@@ -113,6 +153,7 @@ static void the_best_is_marked_among_as_many_threads_and_null_does_not_compete(v
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(of_few_waits_only_those_quantiles_are_told_that_were_measured),
         cmocka_unit_test(a_row_is_median_times_and_stalls_largest_peak_and_sum_of_failures),
         cmocka_unit_test(a_row_without_a_magazine_size_has_a_dash),
         cmocka_unit_test(the_best_is_marked_among_as_many_threads_and_null_does_not_compete),

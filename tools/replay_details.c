@@ -168,6 +168,18 @@ static void time_print(const struct replay_table *table, unsigned threads, FILE 
     }
 }
 
+/* What a record has of a lock's waits: of few there is no p99, and of none no p50. */
+static void wait_print(const json_t *lock, FILE *stream)
+{
+    double p50 = record_number(lock, "wait.p50"), p99 = record_number(lock, "wait.p99");
+
+    if (!isnan(p50))
+        fprintf(stream, ", wait p50 %.0f ns", p50);
+    if (!isnan(p99))
+        fprintf(stream, ", p99 %.0f ns", p99);
+    fprintf(stream, "\n");
+}
+
 /* The lock that most is waited for, where that is worth a word. */
 static void waits_print(const struct replay_table *table, unsigned threads, FILE *stream)
 {
@@ -188,12 +200,12 @@ static void waits_print(const struct replay_table *table, unsigned threads, FILE
         row_name(row, name, sizeof name);
         fprintf(stream,
                 "%-*s %.0f%% of all time: lock of class %s%s%s, %.1f%% of %.0f "
-                "acquisitions contended, wait p50 %.0f ns, p99 %.0f ns\n",
+                "acquisitions contended",
                 name_width(table), name, share, record_text(lock, "class"),
                 record_at(lock, "cache") ? " of " : "", record_text(lock, "cache"),
                 100 * record_number(lock, "contended") / record_number(lock, "acquisitions"),
-                record_number(lock, "acquisitions"), record_number(lock, "wait.p50"),
-                record_number(lock, "wait.p99"));
+                record_number(lock, "acquisitions"));
+        wait_print(lock, stream);
     }
 }
 
