@@ -98,10 +98,15 @@ static struct x15_slab *embedded_record(const struct cache *cache, char *base)
     return (struct x15_slab *)(base + cache->slab_bytes) - 1;
 }
 
+static char *page_start(const void *address)
+{
+    return (char *)((uintptr_t)address & ~(uintptr_t)PAGE_MASK);
+}
+
 /* A color is less than a page. */
 static char *slab_base(const struct x15_slab *slab)
 {
-    return (char *)((uintptr_t)slab->buffers & ~(uintptr_t)PAGE_MASK);
+    return page_start(slab->buffers);
 }
 
 static void pages_set_owner(const struct cache *cache, char *base, struct x15_slab *owner)
@@ -295,7 +300,7 @@ static struct x15_slab *slab_of(const struct cache *cache, void *buffer)
     if (cache->registered)
         slab = page_of(buffer)->owner;
     else
-        slab = embedded_record(cache, (char *)((uintptr_t)buffer & ~(uintptr_t)PAGE_MASK));
+        slab = embedded_record(cache, page_start(buffer));
     if (!slab || slab->cache != x15_tag(cache))
         bad_free(cache, buffer, "no slab of this cache holds it");
     if (slab->busy == 0)
@@ -305,11 +310,10 @@ static struct x15_slab *slab_of(const struct cache *cache, void *buffer)
 
 void x15_slab_prefetch(const struct cache *cache, void *buffer)
 {
-    if (!cache->registered)
-        __builtin_prefetch(
-            embedded_record(cache, (char *)((uintptr_t)buffer & ~(uintptr_t)PAGE_MASK)), 1);
-    else
+    if (cache->registered)
         __builtin_prefetch(page_of(buffer));
+    else
+        __builtin_prefetch(embedded_record(cache, page_start(buffer)), 1);
     __builtin_prefetch(x15_bufctl_of(cache, buffer), 1);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files that make a plan share: plan.c (tables, totals), plan_events.c (events
- * to words), plan_filter.c (what is left
- * out), plan_cuts.c (where all can stop at once). */
+/*
+ * What the files that make a plan share: plan.c (tables, totals), plan_events.c (events to words),
+ * plan_filter.c (what is left out), plan_cuts.c (where all can stop at once).
+ */
 #ifndef SLABLAB_SIM_PLAN_INTERNAL_H
 #define SLABLAB_SIM_PLAN_INTERNAL_H
 

@@ -57,8 +57,8 @@ survive_try(int (*attempt)(void *context, struct error *error), void *context, s
     alarm(60 + (unsigned)(length / SURVIVE_SLOWEST));
     dup2(said, STDOUT_FILENO);
     dup2(said, STDERR_FILENO);
-    (void)setvbuf(stdout, NULL, _IONBF,
-                  0); /* with a buffer what is printed may be lost, not more */
+    /* With a buffer what is printed may be lost, not more. */
+    (void)setvbuf(stdout, NULL, _IONBF, 0);
     code = attempt(context, &error);
     if (code && *error.text && pwrite(said, error.text, sizeof error.text, 0) > 0)
         _exit(SURVIVE_TOLD);

@@ -2,6 +2,7 @@
 /* What the table makes of repetitions. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,16 +14,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char *table_text(const struct replay_table *table)
+/* The table, or what is told below it. */
+static char *printed(const struct replay_table *table, bool details)
 {
     char *text = NULL;
     size_t size = 0;
     FILE *stream = open_memstream(&text, &size);
 
     assert_non_null(stream);
-    replay_table_print(table, stream, "trace");
+    if (details)
+        replay_details_print(table, stream);
+    else
+        replay_table_print(table, stream, "trace");
     fclose(stream);
     return text;
+}
+
+static char *table_text(const struct replay_table *table)
+{
+    return printed(table, false);
 }
 
 /* Ten events of `ns` each, `stalled` of all the time; peak in KiB. */
@@ -50,17 +60,13 @@ static char *waiting_text(json_t *wait)
                   "elapsed_ns", 100.0, "events", 10, "recorded", "contention", "elapsed_ns", 100.0,
                   "hot_locks", "class", "depot", "acquisitions", 200, "contended", 3, "wait_ns",
                   25.0, "wait", wait);
-    char *text = NULL;
-    size_t size = 0;
-    FILE *stream = open_memstream(&text, &size);
+    char *text;
 
-    assert_non_null(stream);
     assert_non_null(record);
     assert_int_equal(replay_table_create(&table), 0);
     assert_int_equal(replay_table_add(table, record), 0);
     json_decref(record);
-    replay_details_print(table, stream);
-    fclose(stream);
+    text = printed(table, true);
     replay_table_destroy(table);
     return text;
 }
