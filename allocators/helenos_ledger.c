@@ -13,34 +13,59 @@ static size_t object_bytes(const struct cache *cache)
     return cache->index_offset ? cache->index_offset : cache->object_bytes;
 }
 
-static void list_add(const struct cache *cache, const struct cds_list_head *list,
-                     struct ledger *ledger, enum ledger_use use)
+static struct ledger_slab slab_as_told(const struct cache *cache)
 {
+    return (struct ledger_slab){
+        .bytes = PAGE_SIZE << cache->order,
+        .record_bytes = cache->record_inside ? sizeof(struct slab) : 0,
+        .object_bytes = object_bytes(cache),
+        .stride = cache->object_bytes,
+        .objects = (unsigned)cache->objects,
+    };
+}
+
+/* How many they are. */
+static uint64_t partial_add(const struct cache *cache, struct ledger *ledger, enum ledger_use use)
+{
+    struct ledger_slab as_told = slab_as_told(cache);
+    const struct slab *slab;
+    uint64_t count = 0;
+
+    cds_list_for_each_entry(slab, &cache->partial, link) {
+        as_told.base = slab->start;
+        as_told.out = (unsigned)(cache->objects - slab->available);
+        ledger_add_slab(ledger, &as_told, use);
+        count++;
+    }
+    return count;
+}
+
+/* Full slabs, the most of all as a rule, are all alike. */
+static void full_add(const struct cache *cache, uint64_t count, struct ledger *ledger,
+                     enum ledger_use use)
+{
+    struct ledger_slab as_told = slab_as_told(cache);
     const struct slab *slab;
 
-    cds_list_for_each_entry(slab, list, link) {
-        const struct ledger_slab as_told = {
-            .base = slab->start,
-            .bytes = PAGE_SIZE << cache->order,
-            .record_bytes = cache->record_inside ? sizeof *slab : 0,
-            .object_bytes = object_bytes(cache),
-            .stride = cache->object_bytes,
-            .objects = (unsigned)cache->objects,
-            .out = (unsigned)(cache->objects - slab->available),
-        };
-
-        ledger_add_slab(ledger, &as_told, use);
-    }
+    as_told.out = as_told.objects;
+    ledger_add_slabs(ledger, &as_told, count, use);
+    if (LEDGER_CLAIMS)
+        cds_list_for_each_entry(slab, &cache->full, link)
+            ledger_claim(ledger, slab->start, PAGE_SIZE << cache->order);
 }
 
 /* Records that are not inside stay metadata until their slabs have gone. */
-static void grace_list_add(const struct cache *cache, const struct cds_list_head *list,
-                           struct ledger *ledger)
+static uint64_t grace_list_add(const struct cache *cache, const struct cds_list_head *list,
+                               struct ledger *ledger)
 {
     const struct slab *slab;
+    uint64_t count = 0;
 
-    cds_list_for_each_entry(slab, list, link)
+    cds_list_for_each_entry(slab, list, link) {
         ledger_add_grace(ledger, slab->start, PAGE_SIZE << cache->order);
+        count++;
+    }
+    return count;
 }
 
 static void resting_add(const struct cache *cache, struct ledger *ledger, enum ledger_use use)
@@ -63,10 +88,12 @@ static void resting_add(const struct cache *cache, struct ledger *ledger, enum l
 
 static void cache_add(const struct cache *cache, struct ledger *ledger, enum ledger_use use)
 {
-    list_add(cache, &cache->full, ledger, use);
-    list_add(cache, &cache->partial, ledger, use);
-    grace_list_add(cache, &cache->grace_now, ledger);
-    grace_list_add(cache, &cache->grace_next, ledger);
+    uint64_t others = partial_add(cache, ledger, use) +
+                      grace_list_add(cache, &cache->grace_now, ledger) +
+                      grace_list_add(cache, &cache->grace_next, ledger);
+    uint64_t slabs = atomic_load_explicit(&cache->slabs, memory_order_relaxed);
+
+    full_add(cache, slabs - others, ledger, use);
     if (cache->magazines)
         resting_add(cache, ledger, use);
 }

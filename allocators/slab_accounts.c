@@ -82,33 +82,55 @@ void slab_cache_inspect(struct slab_cache *cache, inspect_fn emit, void *context
 
 /* ---- ledger ---- */
 
-static void list_ledger(const struct slab_cache *cache, const struct cds_list_head *list,
-                        struct ledger *ledger, enum ledger_use use)
+static struct ledger_slab slab_as_told(const struct slab_cache *cache)
 {
+    /* The record of a large slab is an object of the cache that it is from. */
+    return (struct ledger_slab){
+        .bytes = cache->slab_bytes,
+        .record_bytes = cache->large ? 0 : sizeof(struct slab),
+        .object_bytes = cache->object_bytes,
+        .stride = cache->object_bytes,
+        .objects = cache->objects_per_slab,
+    };
+}
+
+/* Objects out of the slabs of the list. */
+static uint64_t list_ledger(const struct slab_cache *cache, const struct cds_list_head *list,
+                            struct ledger *ledger, enum ledger_use use)
+{
+    struct ledger_slab as_told = slab_as_told(cache);
     const struct slab *slab;
+    uint64_t out = 0;
 
     cds_list_for_each_entry(slab, list, link) {
-        /* The record of a large slab is an object of the cache that it is from. */
-        const struct ledger_slab entry = {
-            .base = slab->base,
-            .bytes = cache->slab_bytes,
-            .record_bytes = cache->large ? 0 : sizeof(struct slab),
-            .object_bytes = cache->object_bytes,
-            .stride = cache->object_bytes,
-            .objects = cache->objects_per_slab,
-            .out = slab->busy,
-        };
-
-        ledger_add_slab(ledger, &entry, use);
+        as_told.base = slab->base;
+        as_told.out = slab->busy;
+        ledger_add_slab(ledger, &as_told, use);
+        out += slab->busy;
     }
+    return out;
+}
+
+/* Full slabs, the most of all as a rule, are all alike. */
+static void full_ledger(const struct slab_cache *cache, uint64_t out, struct ledger *ledger,
+                        enum ledger_use use)
+{
+    struct ledger_slab as_told = slab_as_told(cache);
+    const struct slab *slab;
+
+    as_told.out = as_told.objects;
+    ledger_add_slabs(ledger, &as_told, out / as_told.objects, use);
+    if (LEDGER_CLAIMS)
+        cds_list_for_each_entry(slab, &cache->full, link)
+            ledger_claim(ledger, slab->base, cache->slab_bytes);
 }
 
 void slab_cache_ledger(const struct slab_cache *cache, struct ledger *ledger, enum ledger_use use)
 {
+    uint64_t partial = list_ledger(cache, &cache->partial, ledger, use);
     const struct slab *slab;
 
-    list_ledger(cache, &cache->full, ledger, use);
-    list_ledger(cache, &cache->partial, ledger, use);
+    full_ledger(cache, cache->live - partial, ledger, use);
     list_ledger(cache, &cache->empty, ledger, use);
     cds_list_for_each_entry(slab, &cache->waiting, link)
         ledger_add_grace(ledger, slab->base, cache->slab_bytes);

@@ -367,23 +367,44 @@ int spl_growth_wait(struct cache *cache, uint64_t growths)
 /* ---- ledger ---- */
 
 /* The slab header's rounding up to the alignment is as good as color: no object fits there. */
-static void list_ledger(const struct cache *cache, const struct cds_list_head *slabs,
-                        struct ledger *ledger)
+static struct ledger_slab slab_as_told(const struct cache *cache)
 {
-    struct ledger_slab as_told = {
+    return (struct ledger_slab){
         .bytes = cache->slab_pages << PAGE_SHIFT,
         .record_bytes = sizeof(struct spl_slab),
         .object_bytes = cache->header_offset,
         .stride = cache->slot_bytes,
         .objects = cache->objects_per_slab,
     };
-    const struct spl_slab *slab;
+}
 
-    cds_list_for_each_entry(slab, slabs, link) {
+/* How many they are. */
+static uint64_t partial_ledger(const struct cache *cache, struct ledger *ledger)
+{
+    struct ledger_slab as_told = slab_as_told(cache);
+    const struct spl_slab *slab;
+    uint64_t count = 0;
+
+    cds_list_for_each_entry(slab, &cache->partial, link) {
         as_told.base = slab;
         as_told.out = slab->inuse;
         ledger_add_slab(ledger, &as_told, LEDGER_OBJECTS);
+        count++;
     }
+    return count;
+}
+
+/* Complete slabs, the most of all as a rule, are all alike. */
+static void complete_ledger(const struct cache *cache, uint64_t count, struct ledger *ledger)
+{
+    struct ledger_slab as_told = slab_as_told(cache);
+    const struct spl_slab *slab;
+
+    as_told.out = as_told.objects;
+    ledger_add_slabs(ledger, &as_told, count, LEDGER_OBJECTS);
+    if (LEDGER_CLAIMS)
+        cds_list_for_each_entry(slab, &cache->complete, link)
+            ledger_claim(ledger, slab, as_told.bytes);
 }
 
 static void ghosts_ledger(const struct cache *cache, const struct cds_list_head *slabs,
@@ -397,8 +418,7 @@ static void ghosts_ledger(const struct cache *cache, const struct cds_list_head 
 
 void spl_slabs_ledger(struct cache *cache, struct ledger *ledger)
 {
-    list_ledger(cache, &cache->complete, ledger);
-    list_ledger(cache, &cache->partial, ledger);
+    complete_ledger(cache, cache->counts.slabs_total - partial_ledger(cache, ledger), ledger);
     ghosts_ledger(cache, &cache->ghosts.waiting, ledger);
     ghosts_ledger(cache, &cache->ghosts.next, ledger);
 }

@@ -9,15 +9,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#ifdef SLABLAB_CHECKED
-#define CLAIMS_KEPT true
-#else
-#define CLAIMS_KEPT false
-#endif
-
-static void claim(struct ledger *ledger, const void *base, size_t bytes)
+void ledger_claim(struct ledger *ledger, const void *base, size_t bytes)
 {
-    if (!CLAIMS_KEPT)
+    if (!LEDGER_CLAIMS)
         return;
     if (array_grow((void **)&ledger->claims, &ledger->claims_capacity, ledger->nr_claims + 1,
                    sizeof *ledger->claims) != 0) {
@@ -38,27 +32,34 @@ static unsigned occupancy(unsigned out, unsigned objects)
     return 1 + (out * 10 - 1) / objects;
 }
 
-void ledger_add_slab(struct ledger *ledger, const struct ledger_slab *slab, enum ledger_use use)
+void ledger_add_slabs(struct ledger *ledger, const struct ledger_slab *slab, uint64_t n,
+                      enum ledger_use use)
 {
     uint64_t tags = (uint64_t)slab->objects * (slab->stride - slab->object_bytes);
     uint64_t out_bytes = (uint64_t)slab->out * slab->object_bytes;
 
-    claim(ledger, slab->base, slab->bytes);
-    ledger->slabs++;
-    ledger->occupancy[occupancy(slab->out, slab->objects)]++;
+    ledger->slabs += n;
+    ledger->occupancy[occupancy(slab->out, slab->objects)] += n;
     if (slab->out == 0) {
-        ledger->empty_slabs += slab->bytes;
+        ledger->empty_slabs += n * slab->bytes;
         return;
     }
-    ledger->metadata += slab->record_bytes + tags;
-    ledger->slab_tail += slab->bytes - slab->record_bytes - (uint64_t)slab->objects * slab->stride;
-    ledger->partial_free += (uint64_t)(slab->objects - slab->out) * slab->object_bytes;
+    ledger->metadata += n * (slab->record_bytes + tags);
+    ledger->slab_tail +=
+        n * (slab->bytes - slab->record_bytes - (uint64_t)slab->objects * slab->stride);
+    ledger->partial_free += n * (slab->objects - slab->out) * slab->object_bytes;
     if (use == LEDGER_METADATA) {
-        ledger->metadata += out_bytes;
+        ledger->metadata += n * out_bytes;
     } else {
-        ledger->live_objects += slab->out;
-        ledger->live_bytes += out_bytes;
+        ledger->live_objects += n * slab->out;
+        ledger->live_bytes += n * out_bytes;
     }
+}
+
+void ledger_add_slab(struct ledger *ledger, const struct ledger_slab *slab, enum ledger_use use)
+{
+    ledger_claim(ledger, slab->base, slab->bytes);
+    ledger_add_slabs(ledger, slab, 1, use);
 }
 
 static void rest(struct ledger *ledger, uint64_t n, size_t object_bytes, enum ledger_use use)
@@ -87,14 +88,14 @@ void ledger_rest_in_depot(struct ledger *ledger, uint64_t n, size_t object_bytes
 
 void ledger_add_grace(struct ledger *ledger, const void *base, size_t bytes)
 {
-    claim(ledger, base, bytes);
+    ledger_claim(ledger, base, bytes);
     ledger->grace += bytes;
 }
 
 void ledger_add_emergency(struct ledger *ledger, const void *base, size_t bytes,
                           size_t object_bytes)
 {
-    claim(ledger, base, bytes);
+    ledger_claim(ledger, base, bytes);
     ledger->live_objects++;
     ledger->live_bytes += object_bytes;
     ledger->emergency += bytes - object_bytes;
@@ -102,14 +103,14 @@ void ledger_add_emergency(struct ledger *ledger, const void *base, size_t bytes,
 
 void ledger_add_pages(struct ledger *ledger, const void *base, size_t bytes)
 {
-    claim(ledger, base, bytes);
+    ledger_claim(ledger, base, bytes);
     ledger->live_objects++;
     ledger->live_bytes += bytes;
 }
 
 void ledger_add_metadata(struct ledger *ledger, const void *base, size_t bytes)
 {
-    claim(ledger, base, bytes);
+    ledger_claim(ledger, base, bytes);
     ledger->metadata += bytes;
 }
 
@@ -134,7 +135,7 @@ void ledger_merge(struct ledger *into, struct ledger *from)
         into->occupancy[i] += from->occupancy[i];
     into->claims_lost |= from->claims_lost;
     for (size_t i = 0; i < from->nr_claims; i++)
-        claim(into, (const void *)from->claims[i].base, from->claims[i].bytes);
+        ledger_claim(into, (const void *)from->claims[i].base, from->claims[i].bytes);
     from->nr_claims = 0;
 }
 
@@ -200,7 +201,7 @@ static int claims_check(struct ledger *ledger, size_t boot_bytes, struct error *
 {
     struct claims_walk walk = {.ledger = ledger};
 
-    if (!CLAIMS_KEPT || ledger->claims_lost)
+    if (!LEDGER_CLAIMS || ledger->claims_lost)
         return 0;
     if (ledger->nr_claims)
         qsort(ledger->claims, ledger->nr_claims, sizeof *ledger->claims, claim_compare);

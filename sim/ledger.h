@@ -72,6 +72,21 @@ struct ledger_slab {
 };
 void ledger_add_slab(struct ledger *ledger, const struct ledger_slab *slab, enum ledger_use use);
 
+/*
+ * `n` slabs that are all as `slab` says, for a design that knows how many are full without a look
+ * at each: at every sample of a run that would be most of what the walk costs. Its `base` is not
+ * read, and nothing is claimed; where LEDGER_CLAIMS says that claims are kept the design claims
+ * each by itself.
+ */
+void ledger_add_slabs(struct ledger *ledger, const struct ledger_slab *slab, uint64_t n,
+                      enum ledger_use use);
+#ifdef SLABLAB_CHECKED
+#define LEDGER_CLAIMS true
+#else
+#define LEDGER_CLAIMS false
+#endif
+void ledger_claim(struct ledger *ledger, const void *base, size_t bytes);
+
 /* Of the objects out of slabs, `n` of `object_bytes` rest in the layer above. */
 void ledger_rest_in_cpus(struct ledger *ledger, uint64_t n, size_t object_bytes,
                          enum ledger_use use);

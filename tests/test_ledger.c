@@ -90,6 +90,30 @@ static void an_empty_slab_is_one_part(void **state)
     page_free(page, 0);
 }
 
+static void slabs_that_are_alike_count_as_each_of_them_does(void **state)
+{
+    void *pages[3];
+    struct ledger_slab slab = slab_at(NULL, 63);
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++)
+        pages[i] = page_alloc(0, PAGE_ANY_NODE);
+    ledger_add_slabs(&ledger, &slab, 2, LEDGER_OBJECTS);
+    ledger_claim(&ledger, pages[0], PAGE_SIZE);
+    ledger_claim(&ledger, pages[1], PAGE_SIZE);
+    slab.base = pages[2];
+    slab.out = 10;
+    ledger_add_slab(&ledger, &slab, LEDGER_OBJECTS);
+    assert_balances(0, 2 * 63 + 10);
+    assert_int_equal(ledger.slabs, 3);
+    assert_int_equal(ledger.occupancy[LEDGER_OCCUPANCIES - 1], 2);
+    assert_int_equal(ledger.partial_free, 53 * 60);
+    assert_int_equal(ledger.metadata, 3 * (32 + 63 * 4));
+    assert_int_equal(ledger.slab_tail, 3 * (PAGE_SIZE - 32 - 63 * 64));
+    for (unsigned i = 0; i < 3; i++)
+        page_free(pages[i], 0);
+}
+
 static void what_rests_above_slabs_is_not_live(void **state)
 {
     void *page = page_alloc(0, PAGE_ANY_NODE);
@@ -265,6 +289,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_slab_divides_into_its_parts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_empty_slab_is_one_part, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(slabs_that_are_alike_count_as_each_of_them_does, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(what_rests_above_slabs_is_not_live, set_up, tear_down),
         cmocka_unit_test_setup_teardown(objects_of_metadata_are_metadata_until_they_rest, set_up,
                                         tear_down),
