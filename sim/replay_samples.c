@@ -43,7 +43,7 @@ static void extremes_note(struct replay *replay)
 }
 
 /* Pages that the system is asked for at each sample. */
-#define PLACEMENT_PAGES 256
+#define PLACEMENT_PAGES 64
 
 static void placement_note(struct replay *replay)
 {

@@ -15,8 +15,8 @@
 
 /*
  * Memory to touch before the clock starts: twice what lives at the peak, each object rounded up to
- * a power of two, and room for what every CPU and cache keeps. What a design needs beyond that is
- * populated while it runs, and counted.
+ * a power of two, and room for what every CPU and cache keeps; of ranges a quarter of that unless
+ * all slabs are. What a design needs beyond that is populated while it runs, and counted.
  */
 #define POPULATE_FACTOR  2
 #define POPULATE_SLACK   ((size_t)8 << 20)
@@ -103,7 +103,8 @@ static size_t node_addresses(const struct run_config *config, uint64_t wanted, u
 
 static struct page_config arena_of(const struct topology *topology, const struct plan *plan,
                                    const struct run_config *config,
-                                   const struct placement *placement, bool populate)
+                                   const struct placement *placement,
+                                   const struct allocator *design)
 {
     uint64_t most = memory_at_hand() / 2; /* blocks and ranges each */
     uint64_t wanted = plan->peak_rounded_bytes * config->replay.replicas * POPULATE_FACTOR +
@@ -118,16 +119,15 @@ static struct page_config arena_of(const struct topology *topology, const struct
                        : NULL,
         .node_bytes = node_addresses(config, wanted, topology_nr_nodes(topology)),
         .limit_bytes = config->memory_limit,
-        .huge = config->huge_pages,
+        .huge = !config->small_pages && !config->virtual_machine,
         .lazy = config->virtual_machine,
     };
 
-    /* How a design divides its memory between blocks and ranges is its own affair. */
-    if (populate) {
-        most = most < POPULATE_MAXIMUM ? most : POPULATE_MAXIMUM;
-        pages.populate_bytes = wanted < most ? wanted : most;
-        pages.populate_range_bytes = pages.populate_bytes;
-    }
+    if (design->external || design->harness) /* take next to nothing from the arena */
+        return pages;
+    most = most < POPULATE_MAXIMUM ? most : POPULATE_MAXIMUM;
+    pages.populate_bytes = wanted < most ? wanted : most;
+    pages.populate_range_bytes = pages.populate_bytes / (design->slabs_are_ranges ? 1 : 4);
     return pages;
 }
 
@@ -154,14 +154,6 @@ static int machine_set_up(const struct topology *topology, const struct run_conf
         records.base, records.bytes, records.node_bytes, false, MEMORY_PAGE_RECORD};
     lock_set_default_kind(config->lock);
     return machine_start(&machine, error);
-}
-
-/* The harness and foreign mallocs take next to nothing from the arena. */
-static bool needs_memory(const struct allocator_instance *instance)
-{
-    const struct allocator *design = allocator_design(instance);
-
-    return !design->external && !design->harness;
 }
 
 /* Value of a set tunable, as text; long ones (only strings are) compare by their beginning. */
@@ -289,7 +281,7 @@ int run_execute(const struct plan *plan, const struct topology *topology,
     if (code)
         goto out_placement;
     report->oversubscribed = placement_shared(&placement, config->threads);
-    pages = arena_of(topology, plan, config, &placement, needs_memory(instance));
+    pages = arena_of(topology, plan, config, &placement, allocator_design(instance));
     code = machine_set_up(topology, config, &placement, &pages, error);
     if (code)
         goto out_placement;

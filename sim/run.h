@@ -37,7 +37,7 @@ struct run_config {
     enum lock_kind lock;
     bool trace_timers;
     uint64_t memory_limit; /* bytes of pages, 0: none */
-    bool huge_pages;
+    bool small_pages;
     const struct virtual_config *virtual_machine; /* NULL: the native one */
     uint64_t one_cpu_peak_bytes; /* of the same design on one CPU, for the blowup; 0: not known */
     struct replay_config replay;

@@ -168,6 +168,38 @@ static void a_record_has_the_keys_that_others_rely_on(void **state)
     json_decref(record);
 }
 
+/* Does the system give huge pages to who asks for them? */
+static bool huge_pages_may_be_had(void)
+{
+    FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "re");
+    char line[64] = "[never]";
+
+    if (file) {
+        (void)!fgets(line, sizeof line, file);
+        fclose(file);
+    }
+    return !strstr(line, "[never]");
+}
+
+static void the_arena_has_huge_pages_unless_small_ones_are_asked_for(void **state)
+{
+    json_t *record;
+
+    (void)state;
+    cli_run("replay " HACKBENCH " -a magazine -t 1 --loops 1 --cold --small-pages --json -");
+    assert_status(0);
+    record = cli_record();
+    assert_true(json_is_false(at(record, "provenance.huge_pages")));
+    json_decref(record);
+    if (!huge_pages_may_be_had())
+        skip();
+    cli_run("replay " HACKBENCH " -a magazine -t 1 --loops 1 --cold --json -");
+    assert_status(0);
+    record = cli_record();
+    assert_true(json_is_true(at(record, "provenance.huge_pages")));
+    json_decref(record);
+}
+
 static void what_was_not_recorded_is_absent(void **state)
 {
     static const char *const none[] = {"layers",
@@ -507,6 +539,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_has_the_keys_that_others_rely_on),
+        cmocka_unit_test(the_arena_has_huge_pages_unless_small_ones_are_asked_for),
         cmocka_unit_test(what_was_not_recorded_is_absent),
         cmocka_unit_test(operations_by_layer_sum_to_all_operations),
         cmocka_unit_test(the_side_file_has_memory_over_time_and_histograms),

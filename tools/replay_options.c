@@ -38,7 +38,7 @@ enum key {
     KEY_REPEAT,
     KEY_SEED,
     KEY_OVERSUBSCRIBE,
-    KEY_HUGE_PAGES
+    KEY_SMALL_PAGES
 };
 
 static const struct argp_option option_table[] = {
@@ -79,7 +79,10 @@ static const struct argp_option option_table[] = {
      "write objects when allocated: not (default), their first bytes, or all", 0},
     {"memory-limit", KEY_MEMORY_LIMIT, "SIZE", 0,
      "pages a design may hold; beyond it allocation fails and the design may reclaim", 0},
-    {"huge-pages", KEY_HUGE_PAGES, NULL, 0, "ask for transparent huge pages under the arena", 0},
+    {"small-pages", KEY_SMALL_PAGES, NULL, 0,
+     "small pages under the arena; else huge ones, as a kernel's own memory has them, where they "
+     "may be had",
+     0},
     {"verify", KEY_VERIFY, NULL, 0,
      "check that objects never overlap and that their content stays whole", 0},
     {"record", KEY_RECORD, "LIST", 0,
@@ -393,10 +396,10 @@ static int set_oversubscribe(struct replay_options *options, const char *text, s
     return 0;
 }
 
-static int set_huge_pages(struct replay_options *options, const char *text, struct error *error)
+static int set_small_pages(struct replay_options *options, const char *text, struct error *error)
 {
     (void)text, (void)error;
-    options->run.huge_pages = true;
+    options->run.small_pages = true;
     return 0;
 }
 
@@ -429,7 +432,7 @@ static const struct {
     {KEY_REPEAT, parse_repeat},
     {KEY_SEED, parse_seed},
     {KEY_OVERSUBSCRIBE, set_oversubscribe},
-    {KEY_HUGE_PAGES, set_huge_pages},
+    {KEY_SMALL_PAGES, set_small_pages},
 };
 
 static option_fn *option_parser(int key)
