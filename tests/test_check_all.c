@@ -44,6 +44,16 @@ static void a_step_that_fails_leaves_the_others_to_run(void **state)
     assert_says("cat @/logs/tsan.log", 0, "CFG=tsan check-run");
 }
 
+/* As `make check-all` calls it: by a name that the script has a function of, too. */
+static void make_is_found_by_its_name(void **state)
+{
+    (void)state;
+    cli_shell("printf '#!/bin/sh\\necho said of $*\\n' >@/make; chmod +x @/make");
+    assert_says("PATH=@:$PATH MAKE=make CHECK_LOGS=@/logs timeout 20 tests/check-all asan", 0,
+                "check-all: all passed: asan;");
+    assert_says("cat @/logs/asan.log", 0, "said of");
+}
+
 static void a_step_that_there_is_not_is_refused(void **state)
 {
     (void)state;
@@ -88,6 +98,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_steps_that_pass_are_named_at_the_end),
         cmocka_unit_test(a_step_that_fails_leaves_the_others_to_run),
+        cmocka_unit_test(make_is_found_by_its_name),
         cmocka_unit_test(a_step_that_there_is_not_is_refused),
         cmocka_unit_test(a_room_below_its_floor_fails_and_says_where),
         cmocka_unit_test(a_file_that_never_ran_counts_as_not_reached),
