@@ -31,9 +31,9 @@ static int undump_wrong(const struct undump *undump, struct text found, const ch
                                expected);
 }
 
-/* The next word, a number up to `most`. */
-static int undump_number(const struct undump *undump, struct text *left, uint64_t most,
-                         uint64_t *value)
+/* The next word, a number up to `most`, of more than 18 digits or none. */
+static __attribute__((noinline)) int
+undump_rare_number(const struct undump *undump, struct text *left, uint64_t most, uint64_t *value)
 {
     struct text word = text_word(left);
     bool good = text_number(word, value);
@@ -47,6 +47,20 @@ static int undump_number(const struct undump *undump, struct text *left, uint64_
     }
     return good && *value <= most ? 0
                                   : undump_wrong(undump, word, "a number, and one not too large");
+}
+
+/* The next word, a number up to `most`. */
+static inline int undump_number(const struct undump *undump, struct text *left, uint64_t most,
+                                uint64_t *value)
+{
+    const char *at = text_spaces(left->at, left->end);
+    unsigned digits;
+
+    at = text_digits(at, left->end, 18, value, &digits);
+    if (!at || (at < left->end && text_in_word(*at)) || *value > most)
+        return undump_rare_number(undump, left, most, value);
+    left->at = at;
+    return 0;
 }
 
 /* The same, or "-", which is `none`. */
@@ -291,7 +305,7 @@ static int undump_event(struct undump *undump, enum trace_op op, enum trace_orig
                         struct text left)
 {
     struct trace_event event = {.op = (uint8_t)op, .origin = (uint8_t)origin, .batch = 1};
-    struct error reason = {""};
+    struct error reason;
     uint64_t stream = 0, subject = 0, type = 0;
     int code = undump_number(undump, &left, UINT64_MAX, &event.time_ns);
 
@@ -308,6 +322,7 @@ static int undump_event(struct undump *undump, enum trace_op op, enum trace_orig
     event.stream = (uint32_t)stream;
     event.object = op > TRACE_FREE ? 0 : (uint32_t)subject;
     event.type = (uint32_t)(op > TRACE_FREE ? subject : type);
+    reason.text[0] = '\0';
     code = trace_write(undump->writer, &event, &reason);
     if (code == -EINVAL)
         return import_source_wrong(undump->source, undump->error, "%s", reason.text);
