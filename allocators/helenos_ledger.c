@@ -49,7 +49,7 @@ static void full_add(const struct cache *cache, uint64_t count, struct ledger *l
 
     as_told.out = as_told.objects;
     ledger_add_slabs(ledger, &as_told, count, use);
-    if (LEDGER_CLAIMS)
+    if (ledger->keeps_claims)
         cds_list_for_each_entry(slab, &cache->full, link)
             ledger_claim(ledger, slab->start, PAGE_SIZE << cache->order);
 }

@@ -21,7 +21,7 @@ static void part_close(const struct ledger_walk *walk, struct cache *cache, cons
 static void cache_add(void *context, struct cache *cache, const char *name, size_t size)
 {
     const struct ledger_walk *walk = context;
-    struct ledger part = {0};
+    struct ledger part = {.keeps_claims = walk->sum->keeps_claims};
 
     (void)size;
     walk->design->ledger(cache, &part);
@@ -35,7 +35,7 @@ bool allocator_ledger(struct allocator_instance *instance, struct ledger *ledger
 {
     const struct allocator *design = instance->design;
     struct ledger_walk walk = {design, ledger, each, context};
-    struct ledger shared = {0};
+    struct ledger shared = {.keeps_claims = ledger->keeps_claims};
 
     if (!design->ledger)
         return false;

@@ -120,7 +120,7 @@ static void full_ledger(const struct slab_cache *cache, uint64_t out, struct led
 
     as_told.out = as_told.objects;
     ledger_add_slabs(ledger, &as_told, out / as_told.objects, use);
-    if (LEDGER_CLAIMS)
+    if (ledger->keeps_claims)
         cds_list_for_each_entry(slab, &cache->full, link)
             ledger_claim(ledger, slab->base, cache->slab_bytes);
 }

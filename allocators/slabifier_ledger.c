@@ -77,7 +77,7 @@ static void full_add(const struct cache *cache, uint64_t count, struct ledger *l
 
     as_told.out = as_told.objects;
     ledger_add_slabs(ledger, &as_told, count, LEDGER_OBJECTS);
-    if (LEDGER_CLAIMS)
+    if (ledger->keeps_claims)
         page_each_held(full_claim, &walk);
 }
 

@@ -402,7 +402,7 @@ static void complete_ledger(const struct cache *cache, uint64_t count, struct le
 
     as_told.out = as_told.objects;
     ledger_add_slabs(ledger, &as_told, count, LEDGER_OBJECTS);
-    if (LEDGER_CLAIMS)
+    if (ledger->keeps_claims)
         cds_list_for_each_entry(slab, &cache->complete, link)
             ledger_claim(ledger, slab, as_told.bytes);
 }

@@ -11,7 +11,7 @@
 
 void ledger_claim(struct ledger *ledger, const void *base, size_t bytes)
 {
-    if (!LEDGER_CLAIMS)
+    if (!ledger->keeps_claims)
         return;
     if (array_grow((void **)&ledger->claims, &ledger->claims_capacity, ledger->nr_claims + 1,
                    sizeof *ledger->claims) != 0) {
@@ -201,7 +201,7 @@ static int claims_check(struct ledger *ledger, size_t boot_bytes, struct error *
 {
     struct claims_walk walk = {.ledger = ledger};
 
-    if (!LEDGER_CLAIMS || ledger->claims_lost)
+    if (!ledger->keeps_claims || ledger->claims_lost)
         return 0;
     if (ledger->nr_claims)
         qsort(ledger->claims, ledger->nr_claims, sizeof *ledger->claims, claim_compare);

@@ -23,7 +23,7 @@ struct error;
 /* Slabs by their share of objects out: none, (0, 10%], (10, 20%] ... (90, 100%), all. */
 #define LEDGER_OCCUPANCIES 12
 
-/* A piece of the arena that somebody says is his; kept only where it is checked. */
+/* A piece of the arena that somebody says is his. */
 struct ledger_claim {
     uintptr_t base;
     size_t bytes;
@@ -47,7 +47,7 @@ struct ledger {
     uint64_t slabs;      /* without those in grace */
     uint64_t occupancy[LEDGER_OCCUPANCIES];
 
-    /* In checked builds: all that was claimed so far. */
+    bool keeps_claims; /* the caller's: all that is claimed is held against the records of pages */
     struct ledger_claim *claims;
     size_t nr_claims, claims_capacity;
     bool claims_lost; /* no memory for them */
@@ -75,16 +75,11 @@ void ledger_add_slab(struct ledger *ledger, const struct ledger_slab *slab, enum
 /*
  * `n` slabs that are all as `slab` says, for a design that knows how many are full without a look
  * at each: at every sample of a run that would be most of what the walk costs. Its `base` is not
- * read, and nothing is claimed; where LEDGER_CLAIMS says that claims are kept the design claims
+ * read, and nothing is claimed; of a ledger that keeps claims the design claims
  * each by itself.
  */
 void ledger_add_slabs(struct ledger *ledger, const struct ledger_slab *slab, uint64_t n,
                       enum ledger_use use);
-#ifdef SLABLAB_CHECKED
-#define LEDGER_CLAIMS true
-#else
-#define LEDGER_CLAIMS false
-#endif
 void ledger_claim(struct ledger *ledger, const void *base, size_t bytes);
 
 /* Of the objects out of slabs, `n` of `object_bytes` rest in the layer above. */
@@ -112,9 +107,9 @@ void ledger_cleanup(struct ledger *ledger);
 /*
  * Completes a ledger that everybody has added to: boot memory becomes metadata, page_bytes is what
  * the page layer says, `requested` bytes of `live` objects is what the callers know. -EPROTO, and
- * which equation does not hold by how much, when the books do not balance. In checked builds the
- * claims are compared with the records of all pages held: each belongs to exactly one claim or to
- * boot memory.
+ * which equation does not hold by how much, when the books do not balance. Claims, where
+ * they are kept, are compared with the records of all pages held: each belongs to exactly one claim
+ * or to boot memory.
  */
 int ledger_balance(struct ledger *ledger, uint64_t requested, uint64_t live, struct error *error);
 

@@ -59,6 +59,12 @@ static void placement_note(struct replay *replay)
         sum->by_node[i] += here.by_node[i];
 }
 
+#ifdef SLABLAB_CHECKED
+#define CLAIMS_KEPT true
+#else
+#define CLAIMS_KEPT false
+#endif
+
 void replay_sample_take(struct replay *replay)
 {
     struct replay_result *result = replay->result;
@@ -76,6 +82,7 @@ void replay_sample_take(struct replay *replay)
     *sample = (struct replay_sample){.event = here->event * replicas, .time_ns = here->time_ns};
     memset(replay->part_ledgers, 0, result->nr_caches * sizeof *replay->part_ledgers);
     replay->part_hint = 0;
+    sample->ledger.keeps_claims = CLAIMS_KEPT;
     allocator_ledger(replay->allocator, &sample->ledger, part_note, replay);
     if (ledger_balance(&sample->ledger, bytes, objects, &error) != 0 && !result->ledger_error[0])
         snprintf(result->ledger_error, sizeof result->ledger_error, "after event %llu: %.200s",

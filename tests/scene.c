@@ -123,7 +123,7 @@ void scene_ledger(struct ledger *ledger, uint64_t requested, uint64_t live)
 {
     struct error error;
 
-    *ledger = (struct ledger){0};
+    *ledger = (struct ledger){.keeps_claims = true};
     if (!allocator_ledger(scene, ledger, NULL, NULL))
         fail_msg("%s keeps no ledger", allocator_name(scene));
     if (ledger_balance(ledger, requested, live, &error) != 0)
@@ -153,7 +153,7 @@ static void part_take(void *context, struct cache *cache, const char *name,
 void scene_ledger_part(struct ledger *part, struct cache *cache)
 {
     struct part_wanted wanted = {.cache = cache, .part = part};
-    struct ledger all = {0};
+    struct ledger all = {.keeps_claims = true};
 
     allocator_ledger(scene, &all, part_take, &wanted);
     ledger_cleanup(&all);

@@ -199,7 +199,7 @@ void explore_cache_destroy(struct scene *scene, unsigned cache)
 static void balance(struct scene *scene)
 {
     uint64_t requested = 0, live = 0;
-    struct ledger ledger = {0};
+    struct ledger ledger = {.keeps_claims = true};
     struct error error;
 
     for (unsigned i = 0; i < SCENE_LIVE; i++) {
