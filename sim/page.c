@@ -28,6 +28,35 @@ bool page_in_ranges(const void *address)
 
 /* ---- the account ---- */
 
+#ifdef SLABLAB_CHECKED
+static _Atomic uint64_t page_requested;
+static uint64_t page_refused_first, page_refused_end;
+
+void page_refuse(uint64_t first, uint64_t end)
+{
+    page_requested = 0;
+    page_refused_first = first;
+    page_refused_end = end;
+}
+
+uint64_t page_requests(void)
+{
+    return page_requested;
+}
+
+static bool page_is_refused(void)
+{
+    uint64_t number = atomic_fetch_add_explicit(&page_requested, 1, memory_order_relaxed);
+
+    return number >= page_refused_first && number < page_refused_end;
+}
+#else
+static bool page_is_refused(void)
+{
+    return false;
+}
+#endif
+
 /*
  * With a limit the sum is only ever moved to a value that the limit allows, so a request that is
  * refused is never part of another's sum: nobody is refused without need, and none but true sums
@@ -39,6 +68,10 @@ bool page_account_begin(size_t bytes, size_t *held)
     size_t before;
 
     account_layer(LAYER_PAGE);
+    if (page_is_refused()) {
+        page_account_fail();
+        return false;
+    }
     if (account->limit_bytes == SIZE_MAX) {
         *held =
             atomic_fetch_add_explicit(&account->held_bytes, bytes, memory_order_relaxed) + bytes;

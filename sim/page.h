@@ -168,11 +168,20 @@ struct page_statistics {
     size_t free_blocks[PAGE_MAX_ORDER + 1]; /* on the zones' free lists, by order; whole blocks
                                              * never taken so far are on none */
     bool fixed_address;                     /* the arena lies at PAGE_ARENA_BASE */
-    bool huge;                              /* transparent huge pages were asked for and granted */
     bool placement_checked; /* the system could say where sample pages lie, and they are right */
 };
 /* Sums what CPUs and zones count without a lock: only when no CPU is running. */
 void page_get_statistics(struct page_statistics *statistics);
+
+/* Bytes of the arena that lie in huge pages now: asking for them does not mean to get them. */
+size_t page_huge_bytes(void);
+
+/*
+ * For tests, and there in checked builds only: of the requests for blocks and ranges from now on,
+ * counted from 0, those from `first` to before `end` find no memory. How many there were since.
+ */
+void page_refuse(uint64_t first, uint64_t end);
+uint64_t page_requests(void);
 
 /* Starts a new peak from what is held now. Only when no CPU is running. */
 void page_reset_peak(void);

@@ -40,7 +40,8 @@ void fixture_start(unsigned nr_cpus, size_t limit_bytes)
                                 .nr_nodes = nr_nodes_wanted,
                                 .cpu_node = nodes,
                                 .node_bytes = node_bytes_wanted,
-                                .limit_bytes = limit_bytes};
+                                .limit_bytes = limit_bytes,
+                                .huge = true}; /* sooner there */
     struct error error = {""};
 
     for (unsigned i = 0; i < nr_cpus; i++)
