@@ -372,9 +372,16 @@ static void damage_is_named_by_its_line(void **state)
     shell("tr '\\n' ' ' <good.jsonl >damaged/runs.jsonl && echo >>damaged/runs.jsonl");
     cli_run(DAMAGED "--resume");
     assert_refused("line 1");
-    shell("cp good.jsonl damaged/runs.jsonl && sed -i 's,sweep/2,sweep/1,' damaged/sweep.json");
+    shell("cp good.jsonl damaged/runs.jsonl && cp damaged/sweep.json sweep.keep");
+    shell("sed -i 's,sweep/2,sweep/1,' damaged/sweep.json");
     cli_run(DAMAGED "--resume");
     assert_refused("another version");
+    shell("sed 's/\"commit\": \"/&0/' sweep.keep >damaged/sweep.json");
+    cli_run(DAMAGED "--resume");
+    assert_refused("begun by another version of this program, commit 0");
+    shell("cp sweep.keep damaged/sweep.json");
+    cli_run(DAMAGED "--resume");
+    assert_status(0);
 }
 
 /* ---- what is said of the machine ---- */

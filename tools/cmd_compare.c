@@ -175,6 +175,7 @@ static void conditions_print(const struct series *before, const struct series *a
     static const char *const keys[] = {"provenance.commit",
                                        "provenance.cpu",
                                        "provenance.kernel",
+                                       "provenance.huge_pages",
                                        "machine.name",
                                        "order",
                                        "pace",

@@ -5,6 +5,7 @@
 #include "sim/error.h"
 #include "tools/list_option.h"
 #include "traces/outfile.h"
+#include "version.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -45,9 +46,9 @@ json_t *sweep_description(const struct word_list *options, const struct word_lis
         json_decref(sorted);
         return NULL;
     }
-    description =
-        json_pack("{s:s, s:o, s:O, s:I, s:b}", "schema", SWEEP_SCHEMA, "options", sorted, "traces",
-                  digests, "seed", (json_int_t)seed, "compare_itself", request->compare_itself);
+    description = json_pack("{s:s, s:s, s:o, s:O, s:I, s:b}", "schema", SWEEP_SCHEMA, "commit",
+                            SLABLAB_COMMIT, "options", sorted, "traces", digests, "seed",
+                            (json_int_t)seed, "compare_itself", request->compare_itself);
     if (!description)
         return NULL;
     if (request->until)
@@ -174,6 +175,21 @@ static int compare_text(const char *folder, const json_t *then, const json_t *no
                            before, asked);
 }
 
+/* Runs of two versions under one name would be repeats of one run. */
+static int compare_commit(const char *folder, const json_t *then, const json_t *now,
+                          struct error *error)
+{
+    const char *before = json_string_value(json_object_get(then, "commit"));
+    const char *here = json_string_value(json_object_get(now, "commit"));
+
+    return before && strcmp(before, here) == 0
+               ? 0
+               : error_set(error, EINVAL,
+                           "%s was begun by another version of this program, commit %s, and this "
+                           "is %s: name another folder",
+                           folder, before ? before : "unknown", here);
+}
+
 /* All but the options and the traces. */
 static int compare_rest(const char *folder, const json_t *then, const json_t *now,
                         struct error *error)
@@ -220,6 +236,8 @@ int sweep_file_compare(const char *folder, const json_t *description, struct err
     if (code == 0)
         code = compare_traces(folder, json_object_get(then, "traces"),
                               json_object_get(description, "traces"), error);
+    if (code == 0)
+        code = compare_commit(folder, then, description, error);
     if (code == 0)
         code = compare_rest(folder, then, description, error);
     json_decref(then);

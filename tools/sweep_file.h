@@ -25,7 +25,7 @@ struct sweep_request {
 };
 
 /*
- * {schema, options[], traces{path: digest}, repeats or until, seed, compare_itself, shard,
+ * {schema, commit, options[], traces{path: digest}, repeats or until, seed, compare_itself, shard,
  * environment}, and left_out where sweep_fit.h says. Options are as given, in order of their names,
  * so that the order in which they were typed does not matter (but does among several of one name).
  * `digests` is {path: digest}. A new reference; NULL: no memory. `machines` are the options that
