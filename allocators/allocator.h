@@ -76,7 +76,6 @@ struct allocator {
     bool reclaims_itself;   /* an allocation that fails has reclaimed already */
     bool ignores_construct; /* what a constructor returns, as its original: it may not fail */
     bool tells_buffers;     /* see cache_params: it gets a tunable `debug`, the debug layer */
-    bool slabs_are_ranges;  /* every slab is from range_alloc */
     const char *debug_key;  /* the tunable that is its debug mode; `debug` where the layer is */
     const struct tunable *tunables; /* ends with a NULL key */
     size_t options_size;

@@ -401,7 +401,6 @@ static const struct allocator spl = {
     .name = "spl",
     .summary = "one array per CPU with refill and flush by half, slabs from virtual memory",
     .source = "OpenZFS module/os/linux/spl/spl-kmem-cache.c",
-    .slabs_are_ranges = true,
     .layers = "per-CPU array -> slabs -> virtual ranges",
     .ignores_construct = true,
     .tells_buffers = true,

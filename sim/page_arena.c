@@ -62,7 +62,7 @@ static uintptr_t reserve(uintptr_t wanted, size_t bytes, bool huge, bool *fixed)
         if (got == MAP_FAILED)
             return 0;
     }
-    /* Refused where the kernel has no huge pages; page_arena_has_huge sees what came of it. */
+    /* Refused where the kernel has no huge pages; page_arena_huge_bytes sees what came of it. */
     (void)madvise(got, bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
     return (uintptr_t)got;
 }
@@ -168,22 +168,23 @@ int page_arena_node_at(uintptr_t address)
  * From the kernel's own account of our mappings, since a granted madvise does not mean a huge
  * page was found.
  */
-bool page_arena_has_huge(const struct page_arena *arena)
+size_t page_arena_huge_bytes(const struct page_arena *arena)
 {
     FILE *smaps = fopen("/proc/self/smaps", "re");
-    bool inside = false, found = false;
+    bool inside = false;
+    size_t bytes = 0;
     char line[512];
 
     if (!smaps)
-        return false;
-    while (!found && fgets(line, sizeof line, smaps)) {
+        return 0;
+    while (fgets(line, sizeof line, smaps)) {
         unsigned long start, end, kib;
 
         if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
             inside = start >= arena->base && start < arena->base + arena->bytes;
         else if (inside && sscanf(line, "AnonHugePages: %lu kB", &kib) == 1)
-            found = kib > 0;
+            bytes += (size_t)kib << 10;
     }
     fclose(smaps);
-    return found;
+    return bytes;
 }

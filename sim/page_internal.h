@@ -52,8 +52,8 @@ int page_arena_node_at(uintptr_t address);
 /* The same of `count` pages by one system call; where it fails as a whole, -errno. */
 int page_arena_nodes_at(void **pages, size_t count, int *nodes);
 
-/* Does the system back any of the arena by huge pages now? */
-bool page_arena_has_huge(const struct page_arena *arena);
+/* Bytes of the arena that the system backs by huge pages now. */
+size_t page_arena_huge_bytes(const struct page_arena *arena);
 
 /* ---- the parts of the layer ---- */
 
@@ -122,7 +122,7 @@ struct page_layer {
     struct page_arena arena;
     uint8_t nearest[PAGE_MAX_NODES][PAGE_MAX_NODES]; /* [node]: itself, then by distance */
     int os_node[PAGE_MAX_NODES];                     /* [node]: the system's; -1: not bound */
-    bool huge, placement_checked, lazy;
+    bool placement_checked, lazy;
 
     struct page_account account;
     struct page_zone zones[PAGE_MAX_NODES];

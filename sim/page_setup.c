@@ -286,7 +286,6 @@ int page_init(const struct page_config *config, struct error *error)
         page_exit();
         return rc;
     }
-    page_layer->huge = config->huge && page_arena_has_huge(&page_layer->arena);
     return 0;
 }
 
@@ -309,6 +308,11 @@ void page_exit(void)
 
 /* ---- statistics ---- */
 
+size_t page_huge_bytes(void)
+{
+    return page_layer->arena.huge ? page_arena_huge_bytes(&page_layer->arena) : 0;
+}
+
 void page_get_statistics(struct page_statistics *statistics)
 {
     const struct page_layer *layer = page_layer;
@@ -321,7 +325,6 @@ void page_get_statistics(struct page_statistics *statistics)
         .limit_failures = atomic_load_explicit(&account->limit_failures, memory_order_relaxed),
         .arena_failures = atomic_load_explicit(&account->arena_failures, memory_order_relaxed),
         .fixed_address = layer->arena.fixed_address,
-        .huge = layer->huge,
         .placement_checked = layer->placement_checked,
     };
     for (unsigned node = 0; node < layer->nr_nodes; node++) {

@@ -105,7 +105,9 @@ static json_t *provenance(const struct result_context *context, const struct run
     json_object_set_new(object, "clock_hz", json_real(clock->hz));
     if (!report->external) {
         json_object_set_new(object, "page_size", json_integer((json_int_t)PAGE_SIZE));
-        json_object_set_new(object, "huge_pages", json_boolean(report->replay.pages.huge));
+        json_object_set_new(object, "huge_pages", json_boolean(report->huge_bytes > 0));
+        json_object_set_new(object, "huge_page_bytes",
+                            json_integer((json_int_t)report->huge_bytes));
         json_object_set_new(object, "fixed_addresses",
                             json_boolean(report->replay.pages.fixed_address));
         json_object_set_new(object, "placement_checked",

@@ -15,8 +15,8 @@
 
 /*
  * Memory to touch before the clock starts: twice what lives at the peak, each object rounded up to
- * a power of two, and room for what every CPU and cache keeps; of ranges a quarter of that unless
- * all slabs are. What a design needs beyond that is populated while it runs, and counted.
+ * a power of two, and room for what every CPU and cache keeps; and as much of ranges. What a design
+ * needs beyond that is populated while it runs, and counted.
  */
 #define POPULATE_FACTOR  2
 #define POPULATE_SLACK   ((size_t)8 << 20)
@@ -24,6 +24,7 @@
 
 /* Addresses cost next to nothing. */
 #define RESERVE_FACTOR 64
+#define RESERVE_LEAST  2 /* even if the arena then lies anywhere */
 #define RESERVE_SLACK  ((size_t)1 << 30)
 
 /* Which CPU and node each worker stands for. */
@@ -88,16 +89,21 @@ static uint64_t memory_at_hand(void)
 }
 
 /*
- * Addresses for each node: far more than any design should come to need, but of a virtual machine
- * no more than its model of caches can number (2^32 lines).
+ * Addresses for each node's blocks, and again for its ranges: far more than any design should come
+ * to need, but no more than lie between arena and page records, which else would come to lie
+ * anywhere; and of a virtual machine no more than its model of caches can number (2^32 lines).
  */
 #define VIRTUAL_ARENA_BYTES ((uint64_t)128 << 30)
+#define FIXED_ARENA_BYTES   ((uint64_t)(PAGE_MAP_BASE - PAGE_ARENA_BASE))
 
 static size_t node_addresses(const struct run_config *config, uint64_t wanted, unsigned nodes)
 {
-    uint64_t most = config->virtual_machine ? VIRTUAL_ARENA_BYTES / 2 / nodes : UINT64_MAX;
+    uint64_t arena = config->virtual_machine ? VIRTUAL_ARENA_BYTES : FIXED_ARENA_BYTES;
+    uint64_t most = (arena / 2 / nodes) & ~(uint64_t)0x3fffff; /* whole blocks */
     uint64_t bytes = wanted * RESERVE_FACTOR + RESERVE_SLACK;
 
+    if (!config->virtual_machine && most < wanted * RESERVE_LEAST)
+        most = wanted * RESERVE_LEAST;
     return bytes < most ? bytes : most;
 }
 
@@ -127,7 +133,8 @@ static struct page_config arena_of(const struct topology *topology, const struct
         return pages;
     most = most < POPULATE_MAXIMUM ? most : POPULATE_MAXIMUM;
     pages.populate_bytes = wanted < most ? wanted : most;
-    pages.populate_range_bytes = pages.populate_bytes / (design->slabs_are_ranges ? 1 : 4);
+    pages.populate_range_bytes =
+        pages.populate_bytes; /* how it divides them is the design's affair */
     return pages;
 }
 
@@ -253,6 +260,7 @@ static int design_run(const struct plan *plan, struct allocator_instance *instan
     code = replay_run(plan, instance, &config->replay, &report->replay, error);
     if (code)
         return code;
+    report->huge_bytes = page_huge_bytes();
     for (unsigned level = 1; level <= ALLOCATOR_RECLAIM_LEVELS; level++)
         allocator_reclaim(instance, level);
     grace_barrier();

@@ -58,6 +58,7 @@ struct run_report {
     bool bound;
     bool oversubscribed; /* workers share a CPU */
     unsigned nr_nodes;
+    size_t huge_bytes; /* of the arena, at the end of the replay */
     struct page_statistics
         reclaimed; /* after the trace's caches were destroyed and all reclaimed */
 };

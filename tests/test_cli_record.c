@@ -197,7 +197,30 @@ static void the_arena_has_huge_pages_unless_small_ones_are_asked_for(void **stat
     assert_status(0);
     record = cli_record();
     assert_true(json_is_true(at(record, "provenance.huge_pages")));
+    /* Populated is at least the peak; some of it may have found no huge page. */
+    assert_true(number(record, "provenance.huge_page_bytes") >= 2 << 20);
     json_decref(record);
+}
+
+static void the_arena_is_where_it_always_is_however_much_is_wanted(void **state)
+{
+    static const char *const replicas[] = {"1", "400"};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        char command[256];
+        json_t *record;
+
+        snprintf(command, sizeof command,
+                 "replay " HACKBENCH " -a null -t 1 --loops 1 --cold --events 20000 --replicas %s "
+                 "--json -",
+                 replicas[i]);
+        cli_run(command);
+        assert_status(0);
+        record = cli_record();
+        assert_true(json_is_true(at(record, "provenance.fixed_addresses")));
+        json_decref(record);
+    }
 }
 
 static void what_was_not_recorded_is_absent(void **state)
@@ -540,6 +563,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_has_the_keys_that_others_rely_on),
         cmocka_unit_test(the_arena_has_huge_pages_unless_small_ones_are_asked_for),
+        cmocka_unit_test(the_arena_is_where_it_always_is_however_much_is_wanted),
         cmocka_unit_test(what_was_not_recorded_is_absent),
         cmocka_unit_test(operations_by_layer_sum_to_all_operations),
         cmocka_unit_test(the_side_file_has_memory_over_time_and_histograms),

@@ -80,8 +80,8 @@ static const struct argp_option option_table[] = {
     {"memory-limit", KEY_MEMORY_LIMIT, "SIZE", 0,
      "pages a design may hold; beyond it allocation fails and the design may reclaim", 0},
     {"small-pages", KEY_SMALL_PAGES, NULL, 0,
-     "small pages under the arena; else huge ones, as a kernel's own memory has them, where they "
-     "may be had",
+     "on real CPUs: small pages under the arena; else huge ones where they may be had, as a "
+     "kernel's own memory has them",
      0},
     {"verify", KEY_VERIFY, NULL, 0,
      "check that objects never overlap and that their content stays whole", 0},
