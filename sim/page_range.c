@@ -56,8 +56,12 @@ static struct page *wilderness_cut(struct page_ranges *ranges, size_t pages)
         size_t more = (size_t)(first + pages - ranges->populated);
 
         more = (more + PAGE_BLOCK_PAGES - 1) & ~(PAGE_BLOCK_PAGES - 1);
-        if (!page_populate(ranges->populated, more, (unsigned)(ranges - page_layer->ranges)))
+        if (more >= ranges->refused_pages)
             return NULL;
+        if (!page_populate(ranges->populated, more, (unsigned)(ranges - page_layer->ranges))) {
+            ranges->refused_pages = more;
+            return NULL;
+        }
         ranges->populated += more;
         ranges->late_bytes += more << PAGE_SHIFT;
     }
@@ -178,6 +182,7 @@ void page_ranges_init(struct page_ranges *ranges, struct page *first, size_t pag
 {
     ranges->first = ranges->wilderness = ranges->populated = first;
     ranges->end = first + pages;
+    ranges->refused_pages = SIZE_MAX;
     for (unsigned list = 0; list < PAGE_RANGE_LISTS; list++)
         CDS_INIT_LIST_HEAD(&ranges->free[list]);
 }

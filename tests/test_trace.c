@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "sim/error.h"
+#include "traces/dump.h"
 #include "traces/slt_block.h"
 #include "traces/trace.h"
 
@@ -482,6 +483,36 @@ static void every_truncation_is_refused(void **state)
     }
 }
 
+#define GOLDEN "tests/data/golden.slt" /* what write_rich once wrote */
+
+static char *dump_of(const char *path)
+{
+    struct error error = {""};
+    char *text = NULL;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+
+    assert_non_null(out);
+    if (trace_dump(path, out, &error) != 0)
+        fail_msg("%s", error.text);
+    fclose(out);
+    return text;
+}
+
+static void what_was_written_long_ago_reads_as_what_is_written_now(void **state)
+{
+    const char *path = in_folder("now.slt");
+    char *then, *now;
+    (void)state;
+
+    write_rich(path);
+    then = dump_of(GOLDEN);
+    now = dump_of(path);
+    assert_string_equal(then, now);
+    free(then);
+    free(now);
+}
+
 static void every_flipped_bit_is_refused(void **state)
 {
     const char *path = in_folder("flipped.slt");
@@ -491,8 +522,8 @@ static void every_flipped_bit_is_refused(void **state)
     int fd;
     (void)state;
 
-    write_rich(path);
-    data = slurp(path, &length);
+    data = slurp(GOLDEN, &length);
+    spew(path, data, length);
     fd = open(path, O_WRONLY);
     for (size_t bit = 0; bit < 8 * length; bit++) {
         uint8_t flipped = data[bit / 8] ^ (uint8_t)(1 << bit % 8);
@@ -612,6 +643,7 @@ int main(void)
         cmocka_unit_test(a_small_file_cannot_ask_for_a_large_memory),
         cmocka_unit_test(the_writer_refuses_what_breaks_a_rule),
         cmocka_unit_test(every_truncation_is_refused),
+        cmocka_unit_test(what_was_written_long_ago_reads_as_what_is_written_now),
         cmocka_unit_test(every_flipped_bit_is_refused),
         cmocka_unit_test(forged_blocks_are_refused_or_harmless),
         cmocka_unit_test(what_is_no_trace_is_refused),
