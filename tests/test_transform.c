@@ -204,6 +204,7 @@ static void refuse(const char *lines, const char *expected)
 static void a_line_that_cannot_be_is_refused_by_its_number(void **state)
 {
     (void)state;
+    refuse("provenance", ":2: ''; expected a provenance of 1 byte to 1 MiB");
     refuse("stream 0 a\nstream 0 a", ":3: defined a second time");
     refuse("stream x a", ":2: 'x'; expected a number");
     refuse("stream 18446744073709551616 a", ":2: '18446744073709551616'");

@@ -2,6 +2,7 @@
 /* What lists of options span: machines x threads x bindings x replicas x locks x designs x settings
  * x sizes. */
 #include "allocators/allocator.h"
+#include "sim/array.h"
 #include "sim/error.h"
 #include "sim/tunable.h"
 #include "tools/machine_options.h"
@@ -260,18 +261,17 @@ static int cell_try(const struct replay_options *options, const struct cell *cel
 /* Takes the cell, settings and all, or frees it. */
 static int cells_add(struct cell_list *list, struct cell *cell, struct error *error)
 {
-    struct cell *grown = NULL;
+    bool room = cell->label && list->count < CELLS_MAX &&
+                array_room((void **)&list->cells, &list->capacity, list->count + 1,
+                           sizeof *list->cells) == 0;
 
-    if (cell->label && list->count < CELLS_MAX)
-        grown = realloc(list->cells, (list->count + 1) * sizeof *grown);
-    if (!grown) {
+    if (!room) {
         cell_cleanup(cell);
         if (list->count == CELLS_MAX)
             return error_set(error, EINVAL, "more than %d combinations", CELLS_MAX);
         return error_set(error, ENOMEM, "no memory for %zu combinations", list->count + 1);
     }
-    list->cells = grown;
-    grown[list->count++] = *cell;
+    list->cells[list->count++] = *cell;
     return 0;
 }
 

@@ -86,7 +86,7 @@ struct cell {
 
 struct cell_list {
     struct cell *cells;
-    size_t count;
+    size_t count, capacity;
     struct word_list values; /* of the cells' settings */
 };
 

@@ -313,9 +313,10 @@ int trace_end_block(struct trace_writer *writer)
 
 int trace_set_provenance(struct trace_writer *writer, const char *provenance)
 {
+    size_t length = strlen(provenance);
     char *copy;
 
-    if (strlen(provenance) > SLT_MAX_PROVENANCE)
+    if (length == 0 || length > SLT_MAX_PROVENANCE)
         return -EINVAL;
     copy = strdup(provenance);
     if (!copy)

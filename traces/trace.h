@@ -195,7 +195,10 @@ int trace_write(struct trace_writer *writer, const struct trace_event *event, st
  */
 int trace_end_block(struct trace_writer *writer);
 
-/* In place of that of trace_create, for what is known only at the end; before commit. */
+/*
+ * In place of that of trace_create, for what is known only at the end; before commit. -EINVAL: it
+ * is empty, or longer than 1 MiB.
+ */
 int trace_set_provenance(struct trace_writer *writer, const char *provenance);
 
 /* Events written so far. */

@@ -252,7 +252,7 @@ static int undump_provenance(struct undump *undump, struct text left)
     if (!code)
         code = trace_set_provenance(undump->writer, undump->text);
     undump->provenance = true;
-    return code == -EINVAL ? undump_wrong(undump, left, "a provenance of at most 1 MiB") : code;
+    return code == -EINVAL ? undump_wrong(undump, left, "a provenance of 1 byte to 1 MiB") : code;
 }
 
 static int undump_end(struct undump *undump)
