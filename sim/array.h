@@ -35,7 +35,7 @@ static inline int array_grow(void **array, size_t *capacity, size_t wanted, size
     size_t old = *capacity;
     int code = array_room(array, capacity, wanted, element);
 
-    if (code == 0)
+    if (code == 0 && *capacity > old) /* else there may be no array */
         memset((char *)*array + old * element, 0, (*capacity - old) * element);
     return code;
 }

@@ -47,7 +47,9 @@ static void said(FILE *messages, int status, char *text, size_t size)
     while (length > 0 && text[length - 1] == '\n')
         length--;
     text[length] = '\0';
-    if (length == 0 && WTERMSIG(status) == SIGVTALRM)
+    if (length == 0 && WIFEXITED(status))
+        snprintf(text, size, "ended with status %d", WEXITSTATUS(status));
+    else if (length == 0 && WTERMSIG(status) == SIGVTALRM)
         snprintf(text, size, "no end after %d s of computing", EXPLORE_SECONDS);
     else if (length == 0)
         snprintf(text, size, "%s", strsignal(WTERMSIG(status)));
@@ -78,7 +80,7 @@ static int run(const struct explore_config *config, struct shared *shared, FILE 
         ;
     explored->seconds = now() - start;
     explored->progress = shared->progress;
-    explored->found = WIFSIGNALED(status);
+    explored->found = !WIFEXITED(status) || WEXITSTATUS(status) != 0; /* a sanitizer exits */
     if (explored->found && shared->progress.no_memory)
         return error_set(error, ENOMEM, "%s", shared->progress.finding);
     if (explored->found && shared->progress.finding[0])
