@@ -12,10 +12,12 @@
 #include "traces/import/symbols.h"
 #include "traces/slt_format.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <event-parse.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <trace-cmd.h>
 #include <unistd.h>
 
@@ -24,10 +26,13 @@ struct trace_dat {
     struct join *join;
     struct error *error;
     struct kmem_raw *raw;
+    uint32_t page_bytes; /* of the recorder's ring buffer */
     uint64_t count;
     /* What is done with each record; all ends when it returns other than 0. */
     int (*visit)(struct trace_dat *dat, struct tep_record *record);
 };
+
+static const char trace_dat_magic[] = {23, 8, 68, 't', 'r', 'a', 'c', 'i', 'n', 'g'};
 
 enum { TRACE_DAT_PROGRESS = 1 << 16 /* records */ };
 
@@ -106,13 +111,20 @@ static int trace_dat_walk(struct trace_dat *dat, const struct import_map *map)
     return code;
 }
 
+/* The library takes the length that a record tells for granted: does it end in its page? */
+static bool trace_dat_is_whole(const struct trace_dat *dat, const struct tep_record *record)
+{
+    return dat->page_bytes && record->size >= 0 &&
+           record->offset % dat->page_bytes + (uint64_t)record->size <= dat->page_bytes;
+}
+
 /* ---- first in a process of its own ---- */
 
 static int trace_dat_touch(struct trace_dat *dat, struct tep_record *record)
 {
     struct kmem_raw_event event;
 
-    if (record->size > 0)
+    if (trace_dat_is_whole(dat, record))
         kmem_raw_decode(dat->raw, record->data, (size_t)record->size, &event);
     return 0;
 }
@@ -151,6 +163,25 @@ static int trace_dat_check(const struct trace_dat *dat, const struct import_map 
 
 /* ---- then for good ---- */
 
+/*
+ * From the head, since the library keeps it to itself: after the magic the version, a text that a
+ * zero ends; a byte says the order of bytes (0: little) and one the size of long, then the page's.
+ */
+static uint32_t trace_dat_page_bytes(const struct import_map *map)
+{
+    const char *version = map->bytes + sizeof trace_dat_magic, *end, *at;
+    uint32_t bytes;
+
+    if (map->length < sizeof trace_dat_magic)
+        return 0;
+    end = map->bytes + map->length;
+    at = memchr(version, '\0', (size_t)(end - version));
+    if (!at || end - at < 7)
+        return 0;
+    memcpy(&bytes, at + 3, sizeof bytes);
+    return at[1] ? be32toh(bytes) : le32toh(bytes);
+}
+
 static int trace_dat_wrong(const struct trace_dat *dat, const struct tep_record *record)
 {
     return error_set(
@@ -166,7 +197,7 @@ static int trace_dat_take(struct trace_dat *dat, struct tep_record *record)
 
     if (record->missed_events) /* how many is not always known: then at least one */
         join_lost(dat->join, record->missed_events > 0 ? (uint64_t)record->missed_events : 1);
-    if (record->size < 0 || record->cpu < 0 || record->ts >= SLT_MAX_TIME)
+    if (!trace_dat_is_whole(dat, record) || record->cpu < 0 || record->ts >= SLT_MAX_TIME)
         return trace_dat_wrong(dat, record);
     if (++dat->count % TRACE_DAT_PROGRESS == 0)
         import_source_progress(dat->source, record->offset);
@@ -186,6 +217,7 @@ static int trace_dat_read(struct import_source *source, struct join *join, struc
 
     if (code)
         return code;
+    dat.page_bytes = trace_dat_page_bytes(&map);
     code = trace_dat_check(&dat, &map);
     if (!code)
         code = trace_dat_walk(&dat, &map);
@@ -200,9 +232,8 @@ static int trace_dat_read(struct import_source *source, struct join *join, struc
 
 static bool trace_dat_detect(const char *start, size_t length)
 {
-    static const char magic[] = {23, 8, 68, 't', 'r', 'a', 'c', 'i', 'n', 'g'};
-
-    return length >= sizeof magic && !memcmp(start, magic, sizeof magic);
+    return length >= sizeof trace_dat_magic &&
+           !memcmp(start, trace_dat_magic, sizeof trace_dat_magic);
 }
 
 const struct import_format import_trace_dat = {
