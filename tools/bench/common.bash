@@ -63,8 +63,8 @@ replayed() {
 }
 
 # The command that `replayed` runs, as the page has it.
-replay_command() { # TRACE ALLOCATOR THREADS
-    echo "$program replay $1 -a $2 -t $3 --loops $loops --record none --latency off --json -"
+replay_command() { # TRACE ALLOCATOR THREADS [OPTION...]
+    echo "$program replay $1 -a $2 -t $3 --loops $loops --record none --latency off --json -${4:+ ${*:4}}"
 }
 
 # Column N of a file.
