@@ -171,19 +171,23 @@ int page_arena_node_at(uintptr_t address)
 size_t page_arena_huge_bytes(const struct page_arena *arena)
 {
     FILE *smaps = fopen("/proc/self/smaps", "re");
-    bool inside = false;
+    bool inside = false, beyond = false;
     size_t bytes = 0;
     char line[512];
 
     if (!smaps)
         return 0;
-    while (fgets(line, sizeof line, smaps)) {
+    /* In order of addresses; the kernel takes its time over each mapping, and ours is an early one.
+     */
+    while (!beyond && fgets(line, sizeof line, smaps)) {
         unsigned long start, end, kib;
 
-        if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
-            inside = start >= arena->base && start < arena->base + arena->bytes;
-        else if (inside && sscanf(line, "AnonHugePages: %lu kB", &kib) == 1)
+        if (sscanf(line, "%lx-%lx ", &start, &end) == 2) {
+            beyond = start >= arena->base + arena->bytes;
+            inside = start >= arena->base && !beyond;
+        } else if (inside && sscanf(line, "AnonHugePages: %lu kB", &kib) == 1) {
             bytes += (size_t)kib << 10;
+        }
     }
     fclose(smaps);
     return bytes;
