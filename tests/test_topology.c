@@ -337,7 +337,7 @@ static void an_export_may_come_from_a_pipe(void **state)
     assert_int_equal(pipe(ends), 0);
     assert_int_equal(write(ends[1], text, (size_t)length), length);
     close(ends[1]);
-    snprintf(path, sizeof path, "/dev/fd/%d", ends[0]);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", ends[0]);
     assert_int_equal(topology_create_xml(path, &topology, &error), 0);
     assert_int_equal(topology_nr_cpus(topology), 2);
     topology_destroy(topology);
