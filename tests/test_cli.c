@@ -67,6 +67,8 @@ static void wrong_usage_is_status_2(void **state)
     assert_refused("no command 'frobnicate'");
     cli_run("replay");
     assert_refused("which trace?");
+    cli_run("replay -"); /* nothing is in it */
+    assert_refused("standard input: ");
     cli_run("replay --no-such-option x.slt");
     assert_status(2);
     cli_run("import x");

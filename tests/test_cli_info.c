@@ -41,6 +41,15 @@ static void sizes_lives_and_the_live_set_are_shown(void **state)
     assert_shown("\n(untyped) ");
 }
 
+static void caches_whose_frees_were_inferred_are_marked(void **state)
+{
+    (void)state;
+    cli_run("info traces/samples/gcc.slt");
+    assert_shown("\nmaple_node                 ~      256 ");
+    assert_shown("\n~ maple_node: beside the 105 frees that were recorded 5109 were inferred");
+    assert_null(strstr(cli_last.output, "~ dentry"));
+}
+
 static void sizes_just_below_a_unit_are_written_out(void **state)
 {
     (void)state;
@@ -190,6 +199,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_lives_and_the_live_set_are_shown),
+        cmocka_unit_test(caches_whose_frees_were_inferred_are_marked),
         cmocka_unit_test(sizes_just_below_a_unit_are_written_out),
         cmocka_unit_test(few_streams_are_a_matrix),
         cmocka_unit_test(of_many_streams_the_busiest_pairs_are_shown),

@@ -184,6 +184,24 @@ static void an_instance_that_others_look_into_is_left_and_named(void **state)
     free(said);
 }
 
+static void the_instance_of_a_recorder_that_was_killed_is_removed(void **state)
+{
+    char command[1536], *said;
+
+    (void)state;
+    skip_without_tracefs();
+    snprintf(command, sizeof command,
+             "sleep 0 & dead=$!; wait $dead; mkdir %s/tracefs/instances/slablab-$dead && "
+             "%s record kernel -o %s/after.slt -d 0.1 && ! test -e "
+             "%s/tracefs/instances/slablab-$dead",
+             cli_folder, cli_program, cli_folder, cli_folder);
+    assert_int_equal(run_mounted(command), 0);
+    snprintf(command, sizeof command, "%s/said", cli_folder);
+    said = cli_read_file(command);
+    assert_said(said, "removed from the kernel's tracing what a recording that was killed left");
+    free(said);
+}
+
 static void a_command_that_is_not_there_is_said(void **state)
 {
     char arguments[512], *said;
@@ -277,6 +295,7 @@ int main(void)
         cmocka_unit_test(buffers_too_small_lose_events_and_that_is_said),
         cmocka_unit_test(an_interrupted_recording_is_a_trace_and_leaves_nothing),
         cmocka_unit_test(an_instance_that_others_look_into_is_left_and_named),
+        cmocka_unit_test(the_instance_of_a_recorder_that_was_killed_is_removed),
         cmocka_unit_test(a_command_that_is_not_there_is_said),
         cmocka_unit_test(missing_tracefs_is_said),
         cmocka_unit_test(missing_rights_are_said),

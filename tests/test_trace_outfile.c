@@ -112,6 +112,12 @@ static void a_device_is_written_as_it_stands(void **state)
     fputs("too much", file.stream);
     assert_int_equal(outfile_commit(&file, &error), -ENOSPC);
     assert_non_null(strstr(error.text, "/dev/full"));
+    /* What failed long before the end, too. */
+    assert_int_equal(outfile_open(&file, "/dev/full", &error), 0);
+    for (int i = 0; i < 100000; i++)
+        fputs("too much", file.stream);
+    errno = 0;
+    assert_int_equal(outfile_commit(&file, &error), -ENOSPC);
 }
 
 /* A link to a link to the target, the target there or not. */

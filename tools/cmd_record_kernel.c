@@ -128,6 +128,11 @@ static void show_progress(void *context, uint64_t events)
 
 static void say_started(const struct kernel_run *run)
 {
+    if (run->instance.removed)
+        fprintf(stderr,
+                "removed from the kernel's tracing what a recording that was killed left (%u "
+                "instance%s)\n",
+                run->instance.removed, run->instance.removed == 1 ? "" : "s");
     fprintf(stderr, "recording %u CPU%s, each with a ring buffer of %llu KiB",
             run->instance.nr_cpus, run->instance.nr_cpus == 1 ? "" : "s",
             (unsigned long long)run->instance.buffer_kib);

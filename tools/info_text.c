@@ -247,6 +247,27 @@ const struct info_mark info_marks[INFO_MARKS] = {
      "type-safe under RCU: its pages go back only past a grace period"},
 };
 
+/* Half of its frees and more went unseen, so that it seems to hold its objects longer than it does.
+ */
+static bool frees_are_inferred(const struct trace_cache_summary *cache)
+{
+    return cache->repairs.implied_frees >= 10 && cache->repairs.implied_frees >= cache->frees;
+}
+
+static void print_inferred(const struct trace_summary *summary, FILE *stream)
+{
+    for (size_t i = 0; i < summary->nr_caches && i < CACHES_SHOWN; i++) {
+        const struct trace_cache_summary *cache = &summary->caches[i];
+
+        if (frees_are_inferred(cache))
+            fprintf(stream,
+                    "~ %s: beside the %llu frees that were recorded %llu were inferred, when an "
+                    "address was\n  handed out again (kmem_cache_free_bulk and RCU's own frees are "
+                    "no events): read its lives\n  and live objects as upper bounds\n",
+                    cache->name, (count)cache->frees, (count)cache->repairs.implied_frees);
+    }
+}
+
 static void print_caches(const struct trace_summary *summary, FILE *stream)
 {
     uint32_t flags = 0;
@@ -255,7 +276,7 @@ static void print_caches(const struct trace_summary *summary, FILE *stream)
             "peak live", "cross");
     for (size_t i = 0; i < summary->nr_caches && i < CACHES_SHOWN; i++) {
         const struct trace_cache_summary *cache = &summary->caches[i];
-        char size[24] = "any", marks[INFO_MARKS + 1] = "";
+        char size[24] = "any", marks[INFO_MARKS + 2] = "";
 
         if (cache->object_size)
             snprintf(size, sizeof size, "%llu", (count)cache->object_size);
@@ -263,6 +284,8 @@ static void print_caches(const struct trace_summary *summary, FILE *stream)
             if (cache->flags & info_marks[mark].flag)
                 marks[strlen(marks)] = info_marks[mark].mark;
         }
+        if (frees_are_inferred(cache))
+            marks[strlen(marks)] = '~';
         fprintf(stream, "%-*s%s %8s %10llu %10llu %10llu %10llu\n", (int)(28 - strlen(marks)),
                 cache->name, marks, size, (count)cache->allocs, (count)cache->frees,
                 (count)cache->peak_live_objects, (count)cache->cross_stream_frees);
@@ -274,6 +297,7 @@ static void print_caches(const struct trace_summary *summary, FILE *stream)
         if (flags & info_marks[mark].flag)
             fprintf(stream, "%c %s\n", info_marks[mark].mark, info_marks[mark].meaning);
     }
+    print_inferred(summary, stream);
 }
 
 /* ---- all of it ---- */

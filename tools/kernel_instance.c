@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,8 @@
  * too, but takes a lock that all CPUs share at each event: it would add contention of its own to
  * what is recorded. `local`, the default, differs from CPU to CPU.
  */
-#define CLOCK "mono"
+#define CLOCK         "mono"
+#define INSTANCE_NAME "slablab-%ld" /* of the process that records */
 
 /* Readers are woken when their buffer is this full: three quarters are left while they come. */
 #define WAKE_PERCENT "25"
@@ -233,11 +235,41 @@ static int enable_events(struct kernel_instance *instance, struct error *error)
     return code;
 }
 
+/*
+ * A recorder that was killed has left its instance behind, and the kernel goes on recording into
+ * it. One that runs in another container has a number that is nobody's here, too, but its instance
+ * is in use and cannot be removed.
+ */
+static unsigned remove_left_behind(const char *folder)
+{
+    char path[PATH_MAX];
+    const struct dirent *entry;
+    unsigned removed = 0;
+    DIR *instances;
+
+    snprintf(path, sizeof path, "%s/instances", folder);
+    instances = opendir(path);
+    while (instances && (entry = readdir(instances))) {
+        long pid;
+        int end = 0;
+
+        if (sscanf(entry->d_name, INSTANCE_NAME "%n", &pid, &end) != 1 || entry->d_name[end] ||
+            pid <= 0 || kill((pid_t)pid, 0) == 0 || errno != ESRCH)
+            continue;
+        snprintf(path, sizeof path, "%s/instances/%s", folder, entry->d_name);
+        removed += rmdir(path) == 0;
+    }
+    if (instances)
+        closedir(instances);
+    return removed;
+}
+
 static int make_instance(struct kernel_instance *instance, const char *folder, struct error *error)
 {
     char name[32];
 
-    snprintf(name, sizeof name, "slablab-%ld", (long)getpid());
+    instance->removed = remove_left_behind(folder);
+    snprintf(name, sizeof name, INSTANCE_NAME, (long)getpid());
     if (snprintf(instance->folder, sizeof instance->folder, "%s/instances/%s", folder, name) >=
         (int)sizeof instance->folder)
         return error_set(error, ENAMETOOLONG, "%s: its path is too long", folder);

@@ -23,6 +23,7 @@ struct kernel_instance {
     uint64_t buffer_kib; /* of each CPU, as the kernel made it */
     uint32_t *cpus;      /* that there may be */
     unsigned nr_cpus;
+    unsigned removed; /* instances of recorders that were killed */
 };
 
 /*

@@ -306,6 +306,8 @@ static int run_session(struct session *session, struct error *error)
         code = run_cells(session, trace, first, last, error);
     }
     command_progress_clear();
+    if (code && trace != arguments->trace)
+        spool_name(error, trace);
     return code;
 }
 

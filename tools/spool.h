@@ -13,4 +13,7 @@ struct error;
  */
 int spool_standard_input(const char **path, char *buffer, size_t size, struct error *error);
 
+/* Puts "standard input" where the sentence names that file; `path` is what *path became. */
+void spool_name(struct error *error, const char *path);
+
 #endif

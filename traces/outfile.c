@@ -250,6 +250,13 @@ static int outfile_sync_folder(const char *path)
     return code;
 }
 
+/* A write that failed long ago has left no reason behind; another one will meet the same. */
+static int outfile_why(const struct outfile *file)
+{
+    errno = 0;
+    return write(fileno(file->stream), "", 1) < 0 && errno ? -errno : -EIO;
+}
+
 int outfile_commit(struct outfile *file, struct error *error)
 {
     const char *name = strcmp(file->path, "-") ? file->path : "standard output";
@@ -257,7 +264,7 @@ int outfile_commit(struct outfile *file, struct error *error)
 
     errno = 0;
     if (fflush(file->stream) || ferror(file->stream))
-        code = errno ? -errno : -EIO;
+        code = errno ? -errno : outfile_why(file);
     if (!code && file->temporary && fsync(fileno(file->stream)))
         code = -errno;
     if (fclose(file->stream) && !code)

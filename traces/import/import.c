@@ -166,7 +166,9 @@ int import_trace(const char *input, const char *output, const struct import_opti
     } else if (*reason.text) {
         error_set(error, -code, "%s", reason.text);
     } else {
-        error_set(error, -code, "%s: cannot import: %s", source.name, strerror(-code));
+        error_set(error, -code, "%s: cannot import: %s%s%s%s", source.name, strerror(-code),
+                  code == -ENOSPC ? " (where " : "", code == -ENOSPC ? output : "",
+                  code == -ENOSPC ? " goes, or in TMPDIR)" : "");
     }
     join_destroy(join);
     import_source_close(&source);
