@@ -43,7 +43,7 @@ enum key {
 
 static const struct argp_option option_table[] = {
     {"allocators", KEY_ALLOCATORS, "A,B", 0,
-     "designs to run (default: all of `slablab list allocators`, and malloc:libc)", 0},
+     "designs to run (default: all of `slablab list allocators`, and on real CPUs malloc:libc)", 0},
     {"threads", KEY_THREADS, "LIST", 0,
      "workers, one a CPU; auto (default): as many as there are CPUs and streams", 0},
     {"magazine-size", KEY_MAGAZINE_SIZE, "LIST", 0,
