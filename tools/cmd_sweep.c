@@ -45,7 +45,7 @@ struct arguments {
 };
 
 struct sweep {
-    struct arguments *arguments; /* changed by nothing but machines_resolve */
+    struct arguments *arguments; /* changed by machines_resolve, and in how many runs there are */
     struct cell_list cells;
     struct topology *topology;
     unsigned *streams; /* of each trace */
@@ -456,7 +456,7 @@ static void summary_print(const struct sweep *sweep, size_t missing)
 /* Everything that can be wrong before a folder is made, and the plan. */
 static int sweep_prepare(struct sweep *sweep, struct error *error)
 {
-    const struct arguments *arguments = sweep->arguments;
+    struct arguments *arguments = sweep->arguments;
     uint64_t seed = arguments->options.run.replay.seed;
     bool until = arguments->request.until;
     int code = traces_check(sweep, error);
@@ -467,6 +467,9 @@ static int sweep_prepare(struct sweep *sweep, struct error *error)
         code = combinations_create(sweep, error);
     if (code)
         return code;
+    if (!until)
+        arguments->request.runs =
+            sweep_plan_size(&sweep->plan, arguments->request.repeats, &arguments->shard);
     sweep->environment = arguments->simulated ? json_object() : environment_look(&sweep->begun);
     sweep->description =
         sweep->environment

@@ -271,6 +271,13 @@ int sweep_plan_begin(struct sweep_plan *plan, unsigned repeats, uint64_t seed,
     return 0;
 }
 
+size_t sweep_plan_size(const struct sweep_plan *plan, uint64_t repeats, const struct shard *shard)
+{
+    size_t all = plan->nr_combinations * repeats;
+
+    return all / shard->count + (all % shard->count >= shard->number);
+}
+
 /* The values of all runs of a combination that are known. */
 static int values_gather(struct sweep_plan *plan, struct combination *combination)
 {

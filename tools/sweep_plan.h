@@ -73,6 +73,9 @@ int sweep_plan_note(struct sweep_plan *plan, const json_t *record);
 int sweep_plan_begin(struct sweep_plan *plan, unsigned repeats, uint64_t seed,
                      const struct shard *shard, bool whole, struct error *error);
 
+/* How many runs that will be, not `whole`. */
+size_t sweep_plan_size(const struct sweep_plan *plan, uint64_t repeats, const struct shard *shard);
+
 /* One repetition more of each combination that `wanted` says so of, shuffled, behind the others. */
 int sweep_plan_extend(struct sweep_plan *plan, bool (*wanted)(const struct combination *, void *),
                       void *context, uint64_t seed, struct error *error);
