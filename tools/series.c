@@ -435,23 +435,20 @@ int series_read(const char *folder, unsigned with, struct series *series, struct
 
 void series_disturbed_words(const struct series *series, char *text, size_t size)
 {
-    size_t kept = series->disturbed - series->disturbed_left_out;
-    int used;
+    size_t left_out = series->disturbed_left_out, kept = series->disturbed - left_out;
+    char others[96] = "";
 
-    *text = '\0';
+    if (kept)
+        snprintf(others, sizeof others, ", %zu kept, since their combinations (%zu) have no others",
+                 kept, series->disturbed_only);
     if (!series->disturbed)
-        return;
-    used = snprintf(text, size,
-                    "%zu disturbed runs, which something else ran beside: ", series->disturbed);
-    if (series->with & SERIES_WITH_DISTURBED)
-        snprintf(text + used, size - (size_t)used, "taken in");
+        *text = '\0';
+    else if (series->with & SERIES_WITH_DISTURBED)
+        snprintf(text, size, "%zu disturbed runs, which something else ran beside: taken in",
+                 series->disturbed);
     else
-        used +=
-            snprintf(text + used, size - (size_t)used, "%zu left out", series->disturbed_left_out);
-    if (kept && !(series->with & SERIES_WITH_DISTURBED))
-        snprintf(text + used, size - (size_t)used,
-                 ", %zu kept, since their combinations (%zu) have no others", kept,
-                 series->disturbed_only);
+        snprintf(text, size, "%zu disturbed runs, which something else ran beside: %zu left out%s",
+                 series->disturbed, left_out, others);
 }
 
 void series_unfinished_words(const struct series *series, char *text, size_t size)

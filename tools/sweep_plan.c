@@ -59,7 +59,7 @@ bool shard_parse(const char *text, struct shard *shard)
 
 /* ---- combinations ---- */
 
-static int design_is_harness(const char *name, bool *harness, struct error *error)
+int design_is_harness(const char *name, bool *harness, struct error *error)
 {
     struct allocator_instance *instance;
     int code = allocator_create(name, &instance, error);

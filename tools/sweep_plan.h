@@ -51,6 +51,9 @@ struct sweep_plan {
     size_t disturbed; /* valid runs so marked */
 };
 
+/* Is the design of that name none, but what the replay itself costs? */
+int design_is_harness(const char *name, bool *harness, struct error *error);
+
 /*
  * All combinations, none of them run yet, without those in `same` [traces * cells], which would be
  * what another is; with `compare_itself` the first cell of the first
