@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* slablab compare on made-up sweeps, whose truth is known; fronts and knees on made-up curves. */
+#include "sim/error.h"
 #include "tests/cli.h"
 #include "tests/draws.h"
 #include "tools/pareto.h"
@@ -302,6 +303,30 @@ static void invalid_runs_are_taken_in_when_asked(void **state)
     assert_status(0);
 }
 
+/* What the table at the end of a sweep shows. */
+static void a_combinations_peak_is_the_median_of_its_runs(void **state)
+{
+    struct combination made = {"bufctl", 0, 1, 1e6, 0, NULL};
+    struct series series;
+    struct error error;
+    char path[160];
+    FILE *file;
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/peaks.jsonl", cli_folder);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    for (unsigned i = 0; i < 3; i++) {
+        made.resting = (double[]){20000, 900000, 30000}[i];
+        record_print(file, &made, 1e6, VALID);
+    }
+    fclose(file);
+    assert_int_equal(series_read(path, 0, &series, &error), 0);
+    assert_int_equal(series.count, 1);
+    assert_float_equal(series.points[0].peak_page_bytes, 230000, 0);
+    series_cleanup(&series);
+}
+
 static double runs_in(const char *arguments)
 {
     json_t *result = compared(arguments);
@@ -328,9 +353,57 @@ static void disturbed_runs_are_left_out_where_there_are_others(void **state)
     fclose(file);
     assert_true(runs_in("@/beside") == 2 * 4 + 2);
     assert_non_null(strstr(cli_last.messages, "3 disturbed runs"));
-    assert_non_null(strstr(cli_last.messages, "left out, but of 1 combinations"));
+    assert_non_null(strstr(cli_last.messages, "1 left out, 2 kept, since their combinations (1) "));
     assert_true(runs_in("@/beside --include-disturbed") == 2 * 4 + 3);
     assert_non_null(strstr(cli_last.messages, "taken in"));
+}
+
+static double of_source(const json_t *result, const char *key)
+{
+    const json_t *source = json_array_get(json_object_get(result, "sources"), 0);
+
+    return json_number_value(json_object_get(source, key));
+}
+
+static void assert_page_says(const char *path, const char *words)
+{
+    char *page = cli_read_file(path);
+
+    if (!strstr(page, words))
+        fail_msg("%s does not say '%s'", path, words);
+    free(page);
+}
+
+static void disturbed_runs_that_are_all_there_is_are_not_said_to_be_left_out(void **state)
+{
+    char path[160];
+    json_t *result;
+    FILE *file;
+
+    (void)state;
+    sweep_write("all-beside", designs, 0, 0, 0, 13);
+    snprintf(path, sizeof path, "%s/all-beside/runs.jsonl", cli_folder);
+    file = fopen(path, "a");
+    assert_non_null(file);
+    for (unsigned i = 0; i < 4; i++)
+        record_print(file, &designs[i % 2 ? 2 : 3], 1e6, DISTURBED);
+    fclose(file);
+    result = compared("@/all-beside");
+    assert_non_null(
+        strstr(cli_last.messages, ": 0 left out, 4 kept, since their combinations (2)"));
+    assert_true(of_source(result, "disturbed_runs") == 4);
+    assert_true(of_source(result, "disturbed_left_out") == 0);
+    assert_true(of_source(result, "disturbed_only") == 2);
+    json_decref(result);
+    cli_run("report @/all-beside -o @/all-beside.html");
+    assert_status(0);
+    snprintf(path, sizeof path, "%s/all-beside.html", cli_folder);
+    assert_page_says(path, "Of 2 of 2 combinations all runs were disturbed");
+    assert_page_says(path, "0 left out, 4 kept");
+    cli_run("report @/beside -o @/beside.md --format md");
+    assert_status(0);
+    snprintf(path, sizeof path, "%s/beside.md", cli_folder);
+    assert_page_says(path, "Of 1 of 3 combinations all runs were disturbed");
 }
 
 static void latencies_are_figures_where_they_were_recorded(void **state)
@@ -387,7 +460,9 @@ int main(void)
         cmocka_unit_test(thread_counts_are_fitted),
         cmocka_unit_test(a_size_is_recommended_as_far_as_it_is_shown),
         cmocka_unit_test(invalid_runs_are_taken_in_when_asked),
+        cmocka_unit_test(a_combinations_peak_is_the_median_of_its_runs),
         cmocka_unit_test(disturbed_runs_are_left_out_where_there_are_others),
+        cmocka_unit_test(disturbed_runs_that_are_all_there_is_are_not_said_to_be_left_out),
         cmocka_unit_test(latencies_are_figures_where_they_were_recorded),
         cmocka_unit_test(what_cannot_be_compared_is_refused),
     };

@@ -156,6 +156,88 @@ static void the_best_is_marked_among_as_many_threads_and_null_does_not_compete(v
     replay_table_destroy(table);
 }
 
+/* What `name` took for an event, and what failed. */
+static void add_failing(struct replay_table *table, const char *name, double ns, int failed)
+{
+    json_t *record = json_pack("{s:s, s:i, s:f, s:i, s:{s:i}}", "allocator", name, "threads", 1,
+                               "ns_per_event", ns, "failed_allocs", failed, "trace", "events", 10);
+
+    assert_non_null(record);
+    assert_int_equal(replay_table_add(table, record), 0);
+    json_decref(record);
+}
+
+static void a_row_with_failures_is_not_the_best_of_any(void **state)
+{
+    struct replay_table *table;
+    char *text;
+
+    (void)state;
+    assert_int_equal(replay_table_create(&table), 0);
+    add_failing(table, "a", 7.25, 1);
+    add_failing(table, "b", 8.5, 0);
+    add_failing(table, "c", 9.75, 0);
+    text = table_text(table);
+    assert_non_null(strstr(text, " 7.25 "));
+    assert_non_null(strstr(text, " 8.50*"));
+    assert_non_null(strstr(text, "with as many threads of those without failures."));
+    assert_non_null(strstr(text, "found no memory, of all measured passes."));
+    free(text);
+    replay_table_destroy(table);
+    assert_int_equal(replay_table_create(&table), 0);
+    add_failing(table, "a", 7.25, 0);
+    add_failing(table, "b", 8.5, 0);
+    text = table_text(table);
+    assert_non_null(strstr(text, " 7.25*\n"));
+    assert_null(strstr(text, "failures"));
+    free(text);
+    replay_table_destroy(table);
+}
+
+/* A run of so many threads, disturbed by `what`; NULL: by nothing. */
+static void add_disturbed(struct replay_table *table, const char *name, int threads,
+                          const char *what)
+{
+    json_t *record =
+        json_pack("{s:s, s:i, s:i, s:f, s:b, s:[s*], s:{s:i}}", "allocator", name, "threads",
+                  threads, "magazine_size", 8, "ns_per_event", 10.0, "disturbed", what != NULL,
+                  "disturbances", what, "trace", "events", 10);
+
+    assert_non_null(record);
+    assert_int_equal(replay_table_add(table, record), 0);
+    json_decref(record);
+}
+
+static void rows_that_were_disturbed_are_named_and_many_are_counted(void **state)
+{
+    static const char *const names[] = {"b", "c", "d", "e", "f"};
+    struct replay_table *table;
+    char *text;
+
+    (void)state;
+    assert_int_equal(replay_table_create(&table), 0);
+    add_disturbed(table, "a", 1, NULL);
+    text = table_text(table);
+    assert_null(strstr(text, "isturbed"));
+    free(text);
+    add_disturbed(table, "x15", 2, "others were there");
+    add_disturbed(table, "x15", 2, NULL);
+    text = table_text(table);
+    assert_non_null(strstr(text, "Disturbed by other work, 1 of 2 rows: x15 size 8 (2 threads, 1 "
+                                 "of 2 runs): others were there;"));
+    assert_null(strstr(text, "more;"));
+    free(text);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        add_disturbed(table, names[i], 1, "more came");
+    text = table_text(table);
+    assert_non_null(strstr(text, "6 of 7 rows: x15"));
+    assert_non_null(strstr(text, "b size 8 (1 thread): more came;"));
+    assert_null(strstr(text, "c size 8 (1 thread)"));
+    assert_non_null(strstr(text, "and 4 more;"));
+    free(text);
+    replay_table_destroy(table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +245,8 @@ int main(void)
         cmocka_unit_test(a_row_is_median_times_and_stalls_largest_peak_and_sum_of_failures),
         cmocka_unit_test(a_row_without_a_magazine_size_has_a_dash),
         cmocka_unit_test(the_best_is_marked_among_as_many_threads_and_null_does_not_compete),
+        cmocka_unit_test(a_row_with_failures_is_not_the_best_of_any),
+        cmocka_unit_test(rows_that_were_disturbed_are_named_and_many_are_counted),
     };
 
     return cmocka_run_group_tests_name("replay_table", tests, NULL, NULL);

@@ -161,11 +161,16 @@ static json_t *source_json(const char *path, const struct series *series)
     for (size_t i = 0; i < series->count; i++)
         runs += series->points[i].nr_runs;
     object = json_pack(
-        "{s:s, s:s, s:i, s:i, s:i, s:b, s:i, s:b, s:i}", "path", path, "machine", series->machine,
-        "runs", (int)runs, "invalid_runs", (int)series->invalid, "failed_runs", (int)series->failed,
-        "invalid_included", (int)(series->with & SERIES_WITH_INVALID), "disturbed_runs",
-        (int)series->disturbed, "disturbed_included", (int)(series->with & SERIES_WITH_DISTURBED),
-        "disturbed_only", (int)series->disturbed_only);
+        "{s:s, s:s, s:i, s:i, s:i, s:b, s:i, s:b, s:i, s:i}", "path", path, "machine",
+        series->machine, "runs", (int)runs, "invalid_runs", (int)series->invalid, "failed_runs",
+        (int)series->failed, "invalid_included", (int)(series->with & SERIES_WITH_INVALID),
+        "disturbed_runs", (int)series->disturbed, "disturbed_included",
+        (int)(series->with & SERIES_WITH_DISTURBED), "disturbed_only", (int)series->disturbed_only,
+        "disturbed_left_out", (int)series->disturbed_left_out);
+    if (series->planned) {
+        json_object_set_new(object, "runs_there", json_integer((json_int_t)series->there));
+        json_object_set_new(object, "runs_planned", json_integer((json_int_t)series->planned));
+    }
     return object ? object : json_object();
 }
 

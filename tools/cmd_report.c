@@ -171,10 +171,29 @@ static void advice_item(const struct report *report, const struct pareto_curve *
     free(text);
 }
 
+/* What all findings rest on, where that is less than it seems. */
+static void reservations_print(const struct report *report)
+{
+    const struct series *series = &report->series;
+    char text[256];
+
+    series_unfinished_words(series, text, sizeof text);
+    if (*text)
+        page_item(report->page, text);
+    if (!series->disturbed_only)
+        return;
+    snprintf(text, sizeof text,
+             "Of %zu of %zu combinations all runs were disturbed: what is found of these may be "
+             "what else ran, not the design.",
+             series->disturbed_only, series->count);
+    page_item(report->page, text);
+}
+
 static void findings_print(const struct report *report)
 {
     page_heading(report->page, "Findings");
     page_list(report->page, true);
+    reservations_print(report);
     for (size_t i = 0; i < report->throughput.count;) {
         char *text = load_finding(&report->throughput, i, &i);
 
@@ -354,7 +373,7 @@ static void provenance_print(const struct report *report)
     static const char *const rows[] = {"version", "commit",   "build", "host",   "cpu",
                                        "kernel",  "topology", "clock", "started"};
     const json_t *record = report->series.points[0].runs[0], *advice;
-    char text[128];
+    char text[256];
     size_t runs = 0, i;
 
     for (i = 0; i < report->series.count; i++)
@@ -373,12 +392,9 @@ static void provenance_print(const struct report *report)
     snprintf(text, sizeof text, "%zu (left out: %zu invalid, %zu failed)", runs,
              report->series.invalid, report->series.failed);
     page_row(report->page, "runs", text);
-    snprintf(text, sizeof text, "%zu %s; %zu combinations have no others and keep them",
-             report->series.disturbed,
-             report->series.with & SERIES_WITH_DISTURBED ? "taken in" : "left out",
-             report->series.disturbed_only);
-    if (report->series.disturbed)
-        page_row(report->page, "disturbed runs", text);
+    series_disturbed_words(&report->series, text, sizeof text);
+    if (*text)
+        page_row(report->page, "disturbed", text);
     json_array_foreach(record_at(report->sweep, "environment.advice"), i, advice)
         page_row(report->page, "advice", record_text(advice, ""));
     page_table(report->page, false);

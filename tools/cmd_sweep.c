@@ -12,6 +12,7 @@
 #include "tools/replay_options.h"
 #include "tools/replay_plan.h"
 #include "tools/runs_file.h"
+#include "tools/sweep_enough.h"
 #include "tools/sweep_file.h"
 #include "tools/sweep_fit.h"
 #include "tools/sweep_plan.h"
@@ -45,7 +46,7 @@ struct arguments {
 };
 
 struct sweep {
-    struct arguments *arguments; /* changed by nothing but machines_resolve */
+    struct arguments *arguments; /* changed by machines_resolve, and in how many runs there are */
     struct cell_list cells;
     struct topology *topology;
     unsigned *streams; /* of each trace */
@@ -456,7 +457,7 @@ static void summary_print(const struct sweep *sweep, size_t missing)
 /* Everything that can be wrong before a folder is made, and the plan. */
 static int sweep_prepare(struct sweep *sweep, struct error *error)
 {
-    const struct arguments *arguments = sweep->arguments;
+    struct arguments *arguments = sweep->arguments;
     uint64_t seed = arguments->options.run.replay.seed;
     bool until = arguments->request.until;
     int code = traces_check(sweep, error);
@@ -467,6 +468,9 @@ static int sweep_prepare(struct sweep *sweep, struct error *error)
         code = combinations_create(sweep, error);
     if (code)
         return code;
+    if (!until)
+        arguments->request.runs =
+            sweep_plan_size(&sweep->plan, arguments->request.repeats, &arguments->shard);
     sweep->environment = arguments->simulated ? json_object() : environment_look(&sweep->begun);
     sweep->description =
         sweep->environment
@@ -488,17 +492,21 @@ static int sweep_prepare(struct sweep *sweep, struct error *error)
 /* Everything between the options and the status; *missing gets how many runs have no result. */
 static int sweep_run(struct sweep *sweep, size_t *missing, struct error *error)
 {
+    const struct arguments *arguments = sweep->arguments;
     int code = sweep_prepare(sweep, error);
 
     if (code == 0) {
-        if (!sweep->arguments->simulated)
+        if (!arguments->simulated)
             environment_print(sweep->environment);
         sweep_fit_print(sweep->left_out);
-        code = run_all(sweep, error);
+        if (!arguments->simulated && !arguments->request.until && !arguments->resume)
+            code = sweep_enough_print(&sweep->plan, arguments->request.repeats, stderr, error);
     }
+    if (code == 0)
+        code = run_all(sweep, error);
     *missing = sweep_plan_missing(&sweep->plan);
     if (code == 0 && *missing < sweep->plan.nr_runs)
-        code = sweep_table_print(sweep->arguments->folder, error);
+        code = sweep_table_print(arguments->folder, error);
     if (code == 0)
         summary_print(sweep, *missing);
     return code;

@@ -38,7 +38,8 @@ static const struct {
     [COLUMN_PEAK] = {"peak KiB", "most pages ever held, metadata included", 9, 0, "", LARGEST, LOW},
     [COLUMN_OVERHEAD] = {"unasked", "of the pages when most is live, what nobody asked for", 7, 1,
                          "%", MEDIAN, LOW},
-    [COLUMN_FAILED] = {"failed", "allocations that found no memory", 6, 0, "", SUM, NONE},
+    [COLUMN_FAILED] = {"failed", "allocations that found no memory, of all measured passes", 6, 0,
+                       "", SUM, NONE},
 };
 
 int replay_table_create(struct replay_table **table)
@@ -55,6 +56,7 @@ void replay_table_destroy(struct replay_table *table)
         free(table->rows[i].allocator);
         free(table->rows[i].machine);
         json_decref(table->rows[i].last);
+        json_decref(table->rows[i].disturbances);
     }
     if (table)
         free(table->rows);
@@ -139,6 +141,11 @@ int replay_table_add_as(struct replay_table *table, const json_t *record, const 
     row->runs++;
     json_decref(row->last);
     row->last = json_incref((json_t *)record);
+    if (json_is_true(record_at(record, "disturbed"))) {
+        row->disturbed++;
+        json_decref(row->disturbances);
+        row->disturbances = json_incref(json_object_get(record, "disturbances"));
+    }
     return 0;
 }
 
@@ -174,6 +181,12 @@ static void figure_text(enum column column, double value, char *text, size_t siz
     snprintf(text, size, "%.*f%s", columns[column].decimals, value, columns[column].unit);
 }
 
+/* The harness is no design, and a pass in which allocations failed is not the same work. */
+static bool competes(const struct row *row)
+{
+    return !row->harness && !(summary_of(row, COLUMN_FAILED) > 0);
+}
+
 /* Is nothing better in the column, as printed, and something worse? */
 static bool is_best(const struct replay_table *table, const struct row *row, enum column column)
 {
@@ -181,7 +194,7 @@ static bool is_best(const struct replay_table *table, const struct row *row, enu
     char text[32];
     bool beats_one = false;
 
-    if (columns[column].best == NONE || row->harness || isnan(value))
+    if (columns[column].best == NONE || !competes(row) || isnan(value))
         return false;
     figure_text(column, value, text, sizeof text);
     for (size_t i = 0; i < table->count; i++) {
@@ -189,8 +202,8 @@ static bool is_best(const struct replay_table *table, const struct row *row, enu
         double theirs = summary_of(other, column);
         char their_text[32];
 
-        if (other == row || other->harness || other->threads != row->threads || isnan(theirs) ||
-            strcmp(other->machine, row->machine) != 0)
+        if (other == row || other->threads != row->threads || isnan(theirs) ||
+            strcmp(other->machine, row->machine) != 0 || !competes(other))
             continue;
         figure_text(column, theirs, their_text, sizeof their_text);
         if (strcmp(text, their_text) == 0)
@@ -270,13 +283,53 @@ static void legend_print(const struct replay_table *table, FILE *stream)
     int used = 0;
 
     fprintf(stream, "\n");
-    say(stream, &used, "* is the best with as many threads.");
+    say(stream, &used, "* is the best with as many threads%s.",
+        is_shown(table, COLUMN_FAILED) ? " of those without failures" : "");
     for (unsigned column = 0; column < COLUMNS; column++) {
         if (columns[column].explanation && is_shown(table, column))
             say(stream, &used, "%s: %s.", columns[column].title, columns[column].explanation);
     }
     if (has_repetitions(table))
         say(stream, &used, "Over repetitions: medians, the largest peak, the sum of failures.");
+    fprintf(stream, "\n");
+}
+
+/* So many are named with what disturbed them, the others counted. */
+#define DISTURBED_NAMED 2
+
+/* "x15 size 8 (2 threads, 1 of 3 runs): each worker was preempted 313 times a second, ..." */
+static void disturbed_row_print(const struct row *row, FILE *stream, int *used)
+{
+    char size[24] = "", runs[64] = "";
+
+    if (!isnan(row->magazine_size))
+        snprintf(size, sizeof size, " size %.0f", row->magazine_size);
+    if (row->runs > 1)
+        snprintf(runs, sizeof runs, ", %zu of %zu runs", row->disturbed, row->runs);
+    say(stream, used, "%s%s (%u thread%s%s): %s;", row->allocator, size, row->threads,
+        row->threads == 1 ? "" : "s", runs,
+        json_string_value(json_array_get(row->disturbances, 0)) ?: "not said by what");
+}
+
+/* What of the table may be another program's doing. */
+static void disturbed_print(const struct replay_table *table, FILE *stream)
+{
+    size_t disturbed = 0, named = 0;
+    int used = 0;
+
+    for (size_t i = 0; i < table->count; i++)
+        disturbed += table->rows[i].disturbed > 0;
+    if (!disturbed)
+        return;
+    say(stream, &used, "Disturbed by other work, %zu of %zu rows:", disturbed, table->count);
+    for (size_t i = 0; i < table->count && named < DISTURBED_NAMED; i++) {
+        if (table->rows[i].disturbed && ++named)
+            disturbed_row_print(&table->rows[i], stream, &used);
+    }
+    if (disturbed > named)
+        say(stream, &used, "and %zu more;", disturbed - named);
+    say(stream, &used,
+        "repeat on a quiet machine, or let `sweep` and `compare` sort such runs out.");
     fprintf(stream, "\n");
 }
 
@@ -342,4 +395,5 @@ void replay_table_print(const struct replay_table *table, FILE *stream, const ch
     for (size_t i = 0; i < table->count; i++)
         row_print(table, &table->rows[i], width, stream);
     legend_print(table, stream);
+    disturbed_print(table, stream);
 }

@@ -2,7 +2,8 @@
 /*
  * What a person sees after `replay`: one row a cell. Over its repetitions a row has the median of
  * times and shares, the largest peak and the sum of failed allocations. The best of each column is
- * marked among the rows with as many threads; the harness (null) is shown, but does not compete.
+ * marked among the rows with as many threads; the harness (null) is shown, but does not compete,
+ * nor does a row with failed allocations, which did less. Which rows were disturbed is said below.
  */
 #ifndef SLABLAB_TOOLS_REPLAY_TABLE_H
 #define SLABLAB_TOOLS_REPLAY_TABLE_H

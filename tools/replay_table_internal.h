@@ -31,7 +31,9 @@ struct row {
     bool harness;
     double *figures[COLUMNS]; /* of each repetition; NAN: not measured */
     size_t runs;
-    json_t *last; /* record of the last repetition */
+    json_t *last;         /* record of the last repetition */
+    size_t disturbed;     /* repetitions that something ran beside */
+    json_t *disturbances; /* of the last of those, in words; NULL: there is none */
 };
 
 struct replay_table {

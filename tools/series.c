@@ -6,6 +6,7 @@
 #include "sim/result.h"
 #include "tools/record.h"
 #include "tools/runs_file.h"
+#include "tools/sweep_file.h"
 
 #include <errno.h>
 #include <math.h>
@@ -254,7 +255,7 @@ static int point_summarise(struct point *point)
         return -ENOMEM;
     count = point_figures(point, figure_peak_bytes, values);
     if (count)
-        point->peak_page_bytes = spread_of(values, count).maximum;
+        point->peak_page_bytes = spread_of(values, count).median;
     count = point_figures(point, figure_throughput, values);
     if (count)
         point->throughput = spread_of(values, count);
@@ -394,6 +395,7 @@ static void disturbed_leave_out(struct series *series, struct point *point)
         else
             point->runs[kept++] = point->runs[i];
     }
+    series->disturbed_left_out += disturbed;
     point->nr_runs = kept;
 }
 
@@ -407,6 +409,8 @@ int series_read(const char *folder, unsigned with, struct series *series, struct
         return error_set(error, ENOMEM, "no memory for the runs of %s", folder);
     code = runs_file_read(folder, note_last, &reading, NULL, error);
     reading.number = 0;
+    series->there = json_object_size(reading.last);
+    series->planned = sweep_file_runs(folder);
     if (code == 0)
         code = runs_file_read(folder, visit, &reading, NULL, error);
     json_decref(reading.last);
@@ -429,19 +433,48 @@ int series_read(const char *folder, unsigned with, struct series *series, struct
     return 0;
 }
 
+void series_disturbed_words(const struct series *series, char *text, size_t size)
+{
+    size_t left_out = series->disturbed_left_out, kept = series->disturbed - left_out;
+    char others[96] = "";
+
+    if (kept)
+        snprintf(others, sizeof others, ", %zu kept, since their combinations (%zu) have no others",
+                 kept, series->disturbed_only);
+    if (!series->disturbed)
+        *text = '\0';
+    else if (series->with & SERIES_WITH_DISTURBED)
+        snprintf(text, size, "%zu disturbed runs, which something else ran beside: taken in",
+                 series->disturbed);
+    else
+        snprintf(text, size, "%zu disturbed runs, which something else ran beside: %zu left out%s",
+                 series->disturbed, left_out, others);
+}
+
+void series_unfinished_words(const struct series *series, char *text, size_t size)
+{
+    *text = '\0';
+    if (series->there < series->planned)
+        snprintf(text, size,
+                 "%zu of %zu runs are there: the sweep still runs, or was broken off and goes on "
+                 "with --resume",
+                 series->there, series->planned);
+}
+
 void series_left_out_print(const struct series *series, const char *folder, FILE *stream)
 {
+    char words[256];
+
     if (series->invalid || series->failed)
         fprintf(stream, "%s: %zu invalid runs %s, %zu that failed left out\n", folder,
                 series->invalid, series->with & SERIES_WITH_INVALID ? "taken in" : "left out",
                 series->failed);
-    if (!series->disturbed)
-        return;
-    fprintf(stream, "%s: %zu disturbed runs, which something else ran beside, %s", folder,
-            series->disturbed, series->with & SERIES_WITH_DISTURBED ? "taken in" : "left out");
-    if (series->disturbed_only && !(series->with & SERIES_WITH_DISTURBED))
-        fprintf(stream, ", but of %zu combinations that have no others", series->disturbed_only);
-    fprintf(stream, "\n");
+    series_disturbed_words(series, words, sizeof words);
+    if (*words)
+        fprintf(stream, "%s: %s\n", folder, words);
+    series_unfinished_words(series, words, sizeof words);
+    if (*words)
+        fprintf(stream, "%s: %s\n", folder, words);
 }
 
 void series_cleanup(struct series *series)

@@ -30,7 +30,7 @@ struct point {
     bool second;    /* the other arm of a combination that is compared with itself */
     json_t **runs;  /* records, in the order of the file */
     size_t nr_runs;
-    double peak_page_bytes;   /* largest of the runs; negative: not measured */
+    double peak_page_bytes;   /* median of the runs; negative: not measured */
     struct spread throughput; /* events a second */
 };
 
@@ -39,9 +39,11 @@ struct series {
     size_t count;
     unsigned with;          /* as it was read */
     size_t invalid, failed; /* runs so marked, left out; the invalid ones are in when asked for */
-    size_t disturbed; /* valid runs that something ran beside, left out when others are there */
-    size_t disturbed_only; /* points that have no others, and so keep them */
-    char *machine;         /* "CPU model, topology" of the first record; "simulated on A, B" */
+    size_t disturbed;       /* valid runs that something ran beside */
+    size_t disturbed_left_out; /* of these, where others are there and they were not asked for */
+    size_t disturbed_only;     /* points that have no others, and so keep them */
+    size_t there, planned;     /* runs in the file, as the sweep has them; 0 planned: not known */
+    char *machine;             /* "CPU model, topology" of the first record; "simulated on A, B" */
 };
 
 /* Runs that are left out unless they are asked for. */
@@ -53,7 +55,11 @@ enum series_with { SERIES_WITH_INVALID = 1, SERIES_WITH_DISTURBED = 2 };
  * -ENODATA: no valid run in it.
  */
 int series_read(const char *folder, unsigned with, struct series *series, struct error *error);
-/* A line each of what was left out or, marked, taken in; nothing where there was no such run. */
+/* "30 disturbed runs, which something else ran beside: 0 left out, ..."; "": there was none. */
+void series_disturbed_words(const struct series *series, char *text, size_t size);
+/* "15 of 32 runs are there: ..."; "": all are, or how many there are to be is not known. */
+void series_unfinished_words(const struct series *series, char *text, size_t size);
+/* A line each of what was left out or, marked, taken in, and of what is still to come. */
 void series_left_out_print(const struct series *series, const char *folder, FILE *stream);
 void series_cleanup(struct series *series);
 

@@ -55,6 +55,8 @@ json_t *sweep_description(const struct word_list *options, const struct word_lis
         json_object_set_new(description, "until", json_string(request->until));
     else
         json_object_set_new(description, "repeats", json_integer((json_int_t)request->repeats));
+    if (request->runs)
+        json_object_set_new(description, "runs", json_integer((json_int_t)request->runs));
     if (request->shard)
         json_object_set_new(description, "shard", json_string(request->shard));
     json_object_set(description, "environment", environment);
@@ -86,6 +88,22 @@ int sweep_file_write(const char *folder, const json_t *description, struct error
     }
     fputc('\n', file.stream);
     return outfile_commit(&file, error);
+}
+
+size_t sweep_file_runs(const char *folder)
+{
+    struct error error;
+    json_t *description;
+    json_int_t runs;
+    char *path;
+
+    if (file_path(folder, &path, &error) != 0)
+        return 0;
+    description = json_load_file(path, 0, NULL);
+    free(path);
+    runs = json_integer_value(json_object_get(description, "runs"));
+    json_decref(description);
+    return runs > 0 ? (size_t)runs : 0;
 }
 
 /* A word of `words` that is not among `others`, or NULL. */

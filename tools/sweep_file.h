@@ -19,17 +19,18 @@ struct word_list;
 /* What a sweep is of beyond the options of its runs. */
 struct sweep_request {
     uint64_t repeats;  /* 0: until the median is known */
+    uint64_t runs;     /* that come of the repeats, in this shard; 0: not known beforehand */
     const char *until; /* NULL: repeats say it */
     bool compare_itself;
     const char *shard; /* NULL: all */
 };
 
 /*
- * {schema, commit, options[], traces{path: digest}, repeats or until, seed, compare_itself, shard,
- * environment}, and left_out where sweep_fit.h says. Options are as given, in order of their names,
- * so that the order in which they were typed does not matter (but does among several of one name).
- * `digests` is {path: digest}. A new reference; NULL: no memory. `machines` are the options that
- * choose simulated ones.
+ * {schema, commit, options[], traces{path: digest}, repeats and runs, or until, seed,
+ * compare_itself, shard, environment}, and left_out where sweep_fit.h says. Options are as given,
+ * in order of their names, so that the order in which they were typed does not matter (but does
+ * among several of one name). `digests` is {path: digest}. A new reference; NULL: no memory.
+ * `machines` are the options that choose simulated ones.
  */
 json_t *sweep_description(const struct word_list *options, const struct word_list *machines,
                           json_t *digests, uint64_t seed, const struct sweep_request *request,
@@ -37,6 +38,9 @@ json_t *sweep_description(const struct word_list *options, const struct word_lis
 
 /* Writes `folder`/sweep.json. */
 int sweep_file_write(const char *folder, const json_t *description, struct error *error);
+
+/* How many runs the sweep in `folder` has when it is done; 0: nothing there says it. */
+size_t sweep_file_runs(const char *folder);
 
 /*
  * -EINVAL: the description in `folder` is another, or cannot be read, or is of an older version;

@@ -59,7 +59,7 @@ bool shard_parse(const char *text, struct shard *shard)
 
 /* ---- combinations ---- */
 
-static int design_is_harness(const char *name, bool *harness, struct error *error)
+int design_is_harness(const char *name, bool *harness, struct error *error)
 {
     struct allocator_instance *instance;
     int code = allocator_create(name, &instance, error);
@@ -269,6 +269,13 @@ int sweep_plan_begin(struct sweep_plan *plan, unsigned repeats, uint64_t seed,
     if (!whole)
         deal_runs(plan, shard);
     return 0;
+}
+
+size_t sweep_plan_size(const struct sweep_plan *plan, uint64_t repeats, const struct shard *shard)
+{
+    size_t all = plan->nr_combinations * repeats;
+
+    return all / shard->count + (all % shard->count >= shard->number);
 }
 
 /* The values of all runs of a combination that are known. */

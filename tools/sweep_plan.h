@@ -51,6 +51,9 @@ struct sweep_plan {
     size_t disturbed; /* valid runs so marked */
 };
 
+/* Is the design of that name none, but what the replay itself costs? */
+int design_is_harness(const char *name, bool *harness, struct error *error);
+
 /*
  * All combinations, none of them run yet, without those in `same` [traces * cells], which would be
  * what another is; with `compare_itself` the first cell of the first
@@ -72,6 +75,9 @@ int sweep_plan_note(struct sweep_plan *plan, const json_t *record);
  */
 int sweep_plan_begin(struct sweep_plan *plan, unsigned repeats, uint64_t seed,
                      const struct shard *shard, bool whole, struct error *error);
+
+/* How many runs that will be, not `whole`. */
+size_t sweep_plan_size(const struct sweep_plan *plan, uint64_t repeats, const struct shard *shard);
 
 /* One repetition more of each combination that `wanted` says so of, shuffled, behind the others. */
 int sweep_plan_extend(struct sweep_plan *plan, bool (*wanted)(const struct combination *, void *),
