@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of more nothing is said: each is held against all others. */
+enum { COMBINATIONS_MOST = 10000 };
+
 /* Will they stand in one table of `compare`? (points_same_load() says it of their runs.) */
 static bool same_load(const struct combination *a, const struct combination *b)
 {
@@ -46,14 +49,15 @@ static size_t load_size(const struct sweep_plan *plan, const bool *compared, siz
 int sweep_enough_print(const struct sweep_plan *plan, uint64_t repeats, FILE *stream,
                        struct error *error)
 {
-    bool *compared = calloc(plan->nr_combinations + 1, sizeof *compared);
+    size_t count = plan->nr_combinations > COMBINATIONS_MOST ? 0 : plan->nr_combinations;
+    bool *compared = calloc(count + 1, sizeof *compared);
     int code = compared ? 0 : error_set(error, ENOMEM, "no memory for a list of combinations");
     double least = INFINITY, most = 1; /* what choosing the baseline costs, over the loads */
     size_t tests = 0;
 
-    for (size_t i = 0; code == 0 && i < plan->nr_combinations; i++)
+    for (size_t i = 0; code == 0 && i < count; i++)
         code = is_compared(&plan->combinations[i], &compared[i], error);
-    for (size_t i = 0; code == 0 && i < plan->nr_combinations; i++) {
+    for (size_t i = 0; code == 0 && i < count; i++) {
         size_t size = compared[i] ? load_size(plan, compared, i) : 0;
 
         if (size < 2)
