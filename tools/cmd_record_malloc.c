@@ -67,8 +67,10 @@ static const struct argp argp = {
     "new and delete too. Each thread is a stream; a realloc is a free and an allocation. A library "
     "is loaded into the program (LD_PRELOAD), so it must be dynamically linked and not "
     "set-user-ID. "
-    "However it ends, a crash or a kill, the trace has what it did until then. The recording lies "
-    "in TMPDIR meanwhile, 32 bytes an event.\v"
+    "However it ends, a crash or a kill, the trace has what it did until then. What it has live at "
+    "its end stays live in the trace; what it had at an exec, and what a forked process had at its "
+    "end, is freed there, as implied frees. The recording lies in TMPDIR meanwhile, 32 bytes an "
+    "event.\v"
     "Examples:\n"
     "  slablab record malloc -o sort.slt -- sort -n numbers.txt\n"
     "  slablab record malloc -o make.slt --follow-forks -- make -j8\n"
@@ -128,6 +130,7 @@ static int convert(const struct arguments *arguments, bool counter)
 {
     struct malloc_record_options options = {.call_sites = arguments->run.call_sites,
                                             .command = (const char *const *)arguments->command,
+                                            .process = arguments->run.pid,
                                             .progress = show_progress,
                                             .progress_context = arguments->command[0]};
     struct malloc_record_report report;

@@ -43,9 +43,12 @@ struct malloc_conversion {
     struct join *join;
     struct malloc_file *files;
     size_t nr_files;
+    const struct malloc_file *kept; /* of the image whose objects stay live; NULL: of none */
     struct malloc_sites sites;
-    uint64_t image;   /* of the file at hand, from 0 */
-    uint32_t streams; /* made so far */
+    uint64_t image;       /* of the file at hand, from 0 */
+    uint64_t last_ns;     /* of that image's events, so far */
+    uint32_t last_stream; /* which that was of */
+    uint32_t streams;     /* made so far */
     uint64_t shown;
 };
 
@@ -60,6 +63,11 @@ static int malloc_file_compare(const void *a, const void *b)
     if (left->pid != right->pid)
         return left->pid < right->pid ? -1 : 1;
     return left->number < right->number ? -1 : left->number > right->number;
+}
+
+static bool malloc_same_image(const struct malloc_file *a, const struct malloc_file *b)
+{
+    return a->pid == b->pid && a->start_ns == b->start_ns;
 }
 
 /* In the order in which the images began. */
@@ -88,6 +96,10 @@ static int malloc_list_files(struct malloc_conversion *conversion)
     if (conversion->nr_files)
         qsort(conversion->files, conversion->nr_files, sizeof *conversion->files,
               malloc_file_compare);
+    for (size_t i = 0; i < conversion->nr_files; i++) {
+        if (conversion->files[i].pid == conversion->options->process)
+            conversion->kept = &conversion->files[i];
+    }
     return code;
 }
 
@@ -133,6 +145,10 @@ static int malloc_add(struct malloc_conversion *conversion, uint32_t stream,
     int64_t number;
 
     malloc_count(conversion->report, alloc, !record->address);
+    if (event.time_ns >= conversion->last_ns) {
+        conversion->last_ns = event.time_ns;
+        conversion->last_stream = stream;
+    }
     if (record->address)
         event.address |= conversion->image << MALLOC_ADDRESS_BITS;
     if (options->call_sites) {
@@ -276,28 +292,48 @@ static int malloc_add_file(struct malloc_conversion *conversion, const struct ma
     return code;
 }
 
+static int malloc_begin_image(struct malloc_conversion *conversion, const struct malloc_file *file)
+{
+    char maps[PATH_MAX];
+
+    conversion->image = conversion->report->images++;
+    conversion->last_ns = 0;
+    if (conversion->image == MALLOC_MAX_IMAGES)
+        return error_set(conversion->error, ERANGE, "%s: more than %d programs", conversion->folder,
+                         MALLOC_MAX_IMAGES);
+    snprintf(maps, sizeof maps, "%s/%" PRIu32 "-%" PRIu64 ".maps", conversion->folder, file->pid,
+             file->start_ns);
+    return malloc_sites_load(&conversion->sites, maps);
+}
+
+static int malloc_end_image(struct malloc_conversion *conversion, const struct malloc_file *file)
+{
+    uint64_t first = conversion->image << MALLOC_ADDRESS_BITS;
+    struct join_end end = {
+        .first = first,
+        .last = first | ((UINT64_C(1) << MALLOC_ADDRESS_BITS) - 1),
+        .time_ns = conversion->last_ns,
+        .stream = conversion->last_stream,
+    };
+
+    if (conversion->kept && malloc_same_image(conversion->kept, file))
+        return 0;
+    return join_end(conversion->join, &end);
+}
+
 static int malloc_add_files(struct malloc_conversion *conversion)
 {
-    const struct malloc_file *last = NULL;
+    const struct malloc_file *files = conversion->files;
     int code = 0;
 
     for (size_t i = 0; !code && i < conversion->nr_files; i++) {
-        const struct malloc_file *file = &conversion->files[i];
-
-        if (!last || last->pid != file->pid || last->start_ns != file->start_ns) {
-            char maps[PATH_MAX];
-
-            conversion->image = conversion->report->images++;
-            if (conversion->image == MALLOC_MAX_IMAGES)
-                return error_set(conversion->error, ERANGE, "%s: more than %d programs",
-                                 conversion->folder, MALLOC_MAX_IMAGES);
-            snprintf(maps, sizeof maps, "%s/%" PRIu32 "-%" PRIu64 ".maps", conversion->folder,
-                     file->pid, file->start_ns);
-            code = malloc_sites_load(&conversion->sites, maps);
-        }
-        last = file;
+        if (!i || !malloc_same_image(&files[i - 1], &files[i]))
+            code = malloc_begin_image(conversion, &files[i]);
         if (!code)
-            code = malloc_add_file(conversion, file);
+            code = malloc_add_file(conversion, &files[i]);
+        if (!code &&
+            (i + 1 == conversion->nr_files || !malloc_same_image(&files[i], &files[i + 1])))
+            code = malloc_end_image(conversion, &files[i]);
     }
     return code;
 }
