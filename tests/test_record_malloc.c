@@ -311,6 +311,63 @@ static void what_cannot_be_recorded_is_said(void **state)
     assert_refused("standard output is the program's");
 }
 
+/* Records with so much room in TMPDIR, in a namespace of its own; what was said is the caller's. */
+static char *record_in_room(const char *size, const char *arguments, int *status)
+{
+    char command[2048];
+
+    snprintf(
+        command, sizeof command,
+        "unshare -m sh -c 'mkdir -p @/room && mount -t tmpfs -o size=%s none @/room || exit 99; "
+        "rm -f @/out.slt; TMPDIR=@/room $SLABLAB record malloc %s; status=$?;"
+        "test -z \"$(ls @/room)\" || exit 98; exit $status'; status=$?; rm -rf @/room; "
+        "(exit $status)",
+        size, arguments);
+    return cli_ask(command, status);
+}
+
+static void assert_full(const char *said, const char *words)
+{
+    char full[128];
+
+    snprintf(full, sizeof full, "slablab: TMPDIR %s/room is full: ", cli_folder);
+    if (!strstr(said, full) || !strstr(said, words) || strstr(said, "static program"))
+        fail_msg("'%s%s' is not in: %s", full, words, said);
+}
+
+static void a_full_folder_is_named_and_ends_the_recording_alone(void **state)
+{
+    char pairs[600], *said;
+    int status;
+
+    (void)state;
+    free(cli_ask("unshare -m mount -t tmpfs none @", &status));
+    if (status) {
+        print_message("no file system of our own: not tested\n");
+        skip();
+    }
+    snprintf(pairs, sizeof pairs, "-o @/out.slt -- %s/pairs 100000", recorded);
+    said = record_in_room("64k", pairs, &status);
+    assert_int_equal(status, 1);
+    assert_full(said, "nothing was recorded");
+    free(said);
+    cli_run("check @/out.slt");
+    assert_status(2); /* there is none */
+    said = record_in_room("300k", pairs, &status);
+    assert_int_equal(status, 1);
+    assert_full(said, "not recorded to its end");
+    free(said);
+    cli_run("check @/out.slt");
+    assert_status(0);
+    if (!strstr(cli_last.output, "whole, 81"))
+        fail_msg("not a chunk of events, 8190 with those of nothing: %s", cli_last.output);
+    snprintf(pairs, sizeof pairs, "-o @/room/out.slt -- %s/pairs 100000", recorded);
+    said = record_in_room("300k", pairs, &status);
+    assert_int_equal(status, 1);
+    assert_full(said, "no room to sort what was recorded, nor in");
+    free(said);
+}
+
 /* The folder of a recording goes with it. */
 static void nothing_is_left_behind(void **state)
 {
@@ -355,6 +412,7 @@ int main(void)
         cmocka_unit_test(what_came_before_a_crash_is_there),
         cmocka_unit_test(programs_of_others_are_recorded),
         cmocka_unit_test(what_cannot_be_recorded_is_said),
+        cmocka_unit_test(a_full_folder_is_named_and_ends_the_recording_alone),
         cmocka_unit_test(nothing_is_left_behind),
     };
 

@@ -38,9 +38,9 @@ int join_create(struct join **created, const struct import_options *options)
     join->base_ns = UINT64_MAX;
     join->untyped.first_type = ADDRESS_NO_TYPE;
     join->inferred.fd = -1;
-    code = spill_init(&join->events);
+    code = spill_init(&join->events, options->temporary);
     if (!code)
-        code = spill_init(&join->inferred);
+        code = spill_init(&join->inferred, options->temporary);
     if (!code && intern_add(&join->sites, "", 0) < 0) /* site 0: not recorded */
         code = -ENOMEM;
     if (code)

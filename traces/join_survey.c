@@ -139,8 +139,8 @@ static const struct join_end *join_find_end(const struct join *join, uint64_t ad
     return low < join->nr_ends && join->ends[low].first <= address ? &join->ends[low] : NULL;
 }
 
-/* Notes the free of what is live when all is over but its process: behind all recorded events of
- * the time, in the order of the allocations. */
+/* Of what is live when the recording is over, though its process had ended, notes the free: behind
+ * all recorded events of that time, in the order of the allocations. */
 static int join_survey_end(struct join *join, const struct address *address)
 {
     const struct join_end *end =

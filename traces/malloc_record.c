@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -278,8 +279,9 @@ static int malloc_add_file(struct malloc_conversion *conversion, const struct ma
             close(descriptor);
         return code;
     }
-    if (status.st_size < MALLOC_RAW_CHUNK) { /* there was no room for it */
-        conversion->report->stopped = ENOSPC;
+    if (status.st_size < MALLOC_RAW_CHUNK) {
+        if (status.st_size && status.st_size < MALLOC_RAW_ERRORS)
+            conversion->report->stopped = (int)status.st_size;
         close(descriptor);
         return 0;
     }
@@ -367,8 +369,9 @@ static int malloc_write(struct malloc_conversion *conversion, const char *output
     return code;
 }
 
-int malloc_record_convert(const char *folder, const char *output,
-                          const struct malloc_record_options *options,
+/* What is sorted on the way lies in the folder `temporary`, or in TMPDIR. */
+static int malloc_convert(const char *folder, const char *output,
+                          const struct malloc_record_options *options, const char *temporary,
                           struct malloc_record_report *report, struct error *error)
 {
     /*
@@ -376,11 +379,10 @@ int malloc_record_convert(const char *folder, const char *output,
      * no call allocated; the parent's object lives on until the parent frees it. So it is counted
      * and dropped, and nothing is made up from what its address held later in the child.
      */
-    const struct import_options joining = {.unmatched = IMPORT_DROP,
-                                           .call_sites = options->call_sites};
-    struct error reason = {""};
+    const struct import_options joining = {
+        .unmatched = IMPORT_DROP, .call_sites = options->call_sites, .temporary = temporary};
     struct malloc_conversion conversion = {
-        .folder = folder, .options = options, .report = report, .error = &reason};
+        .folder = folder, .options = options, .report = report, .error = error};
     int code = join_create(&conversion.join, &joining);
 
     *report = (struct malloc_record_report){0};
@@ -389,13 +391,49 @@ int malloc_record_convert(const char *folder, const char *output,
     if (!code)
         code = malloc_add_files(&conversion);
     if (!code && !report->allocs)
-        code = error_set(&reason, ENODATA, "no allocation was recorded");
+        code = error_set(error, ENODATA, "no allocation was recorded");
     if (!code)
         code = malloc_write(&conversion, output);
-    if (code)
-        error_set(error, -code, "%s", *reason.text ? reason.text : strerror(-code));
     malloc_sites_cleanup(&conversion.sites);
     join_destroy(conversion.join);
     free(conversion.files);
+    return code;
+}
+
+static bool malloc_is_full(int code, const struct error *error)
+{
+    return (code == -ENOSPC || code == -EDQUOT) && !*error->text; /* of a file's there is a text */
+}
+
+/* In the trace's folder, since TMPDIR, maybe by what was recorded, is full. */
+static int malloc_convert_beside(const char *folder, const char *output,
+                                 const struct malloc_record_options *options,
+                                 struct malloc_record_report *report, struct error *error)
+{
+    char beside[PATH_MAX], full[PATH_MAX];
+    const char *place;
+    int code;
+
+    snprintf(beside, sizeof beside, "%s", output);
+    snprintf(full, sizeof full, "%s", folder);
+    place = dirname(beside);
+    code = malloc_convert(folder, output, options, place, report, error);
+    if (malloc_is_full(code, error))
+        error_set(error, ENOSPC, "TMPDIR %s is full: no room to sort what was recorded, nor in %s",
+                  dirname(full), place);
+    return code;
+}
+
+int malloc_record_convert(const char *folder, const char *output,
+                          const struct malloc_record_options *options,
+                          struct malloc_record_report *report, struct error *error)
+{
+    struct error reason = {""};
+    int code = malloc_convert(folder, output, options, NULL, report, &reason);
+
+    if (malloc_is_full(code, &reason))
+        code = malloc_convert_beside(folder, output, options, report, &reason);
+    if (code)
+        error_set(error, -code, "%s", *reason.text ? reason.text : strerror(-code));
     return code;
 }

@@ -149,7 +149,8 @@ static void *stream_reserve(void)
 
 /*
  * Takes room now: a write through the mapping that found none would end the program. Written, not
- * fallocated, since ext4 then has half as much to do at each page that is written to first.
+ * fallocated, since ext4 then has half as much to do at each page that is written to first. What
+ * there is too little of is given back: the trace is yet to be made.
  */
 static int stream_make_room(int file, off_t offset)
 {
@@ -164,8 +165,11 @@ static int stream_make_room(int file, off_t offset)
     while (done < MALLOC_RAW_CHUNK) {
         ssize_t wrote = pwrite(file, zeros + done, MALLOC_RAW_CHUNK - done, offset + (off_t)done);
 
-        if (wrote <= 0)
-            return wrote ? errno : ENOSPC;
+        if (wrote <= 0) {
+            int code = wrote ? errno : ENOSPC;
+
+            return ftruncate(file, offset ? offset : code) == 0 ? code : errno;
+        }
         done += (size_t)wrote;
     }
     return 0;
