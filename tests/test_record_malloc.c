@@ -247,6 +247,16 @@ static void what_a_program_has_ends_with_its_exec(void **state)
     assert_status(0);
 }
 
+static void an_exec_of_what_allocates_nothing_is_an_end_too(void **state)
+{
+    struct counts counts = record_scene("", "exec-nothing");
+
+    (void)state;
+    assert_scene(&counts);
+    assert_said("in 2 programs");
+    assert_int_equal(counts.ended, 1);
+}
+
 static void a_library_that_is_opened_late_is_a_call_site(void **state)
 {
     struct counts counts = record_scene("--call-sites", "plugin");
@@ -407,6 +417,7 @@ int main(void)
         cmocka_unit_test(what_a_forked_child_has_ends_with_it),
         cmocka_unit_test(an_exec_is_recorded_on),
         cmocka_unit_test(what_a_program_has_ends_with_its_exec),
+        cmocka_unit_test(an_exec_of_what_allocates_nothing_is_an_end_too),
         cmocka_unit_test(a_library_that_is_opened_late_is_a_call_site),
         cmocka_unit_test(new_and_delete_are_recorded),
         cmocka_unit_test(what_came_before_a_crash_is_there),

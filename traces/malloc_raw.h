@@ -3,6 +3,7 @@
  * What a recorded program leaves behind, read by malloc_record.c, written by tools/recorder: a
  * folder with
  *
+ *   PID-START-0.events   empty: a program began here, by an exec
  *   PID-START-N.events   of the thread that was Nth to allocate: chunks of MALLOC_RAW_CHUNK bytes
  *   PID-START.maps       its /proc/self/maps, as often as it may have changed (call sites only)
  *

@@ -279,7 +279,7 @@ static int malloc_add_file(struct malloc_conversion *conversion, const struct ma
             close(descriptor);
         return code;
     }
-    if (status.st_size < MALLOC_RAW_CHUNK) {
+    if (status.st_size < MALLOC_RAW_CHUNK) { /* no chunk: none wanted, cut off, or no room */
         if (status.st_size && status.st_size < MALLOC_RAW_ERRORS)
             conversion->report->stopped = (int)status.st_size;
         close(descriptor);

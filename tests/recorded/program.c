@@ -293,8 +293,20 @@ static void scene_new(void)
     frees++;
 }
 
+/* The next program has no call to record. */
+static void scene_exec_nothing(void)
+{
+    take(SIZE(0));
+    say_counts();
+    setenv("ALLOCATE_NOTHING", "", 1);
+    execl(program, program, NULL);
+    abort();
+}
+
 __attribute__((constructor)) static void allocate_early(void)
 {
+    if (getenv("ALLOCATE_NOTHING"))
+        _exit(3);
     give(take(SIZE(12)));
 }
 
@@ -310,6 +322,7 @@ int main(int argc, char **argv)
         {"signals", scene_signals},
         {"forks", scene_forks},
         {"exec", scene_exec},
+        {"exec-nothing", scene_exec_nothing},
         {"plugin", scene_plugin},
         {"crash", scene_crash},
         {"kill", scene_kill},

@@ -70,6 +70,22 @@ static void image_read_environment(void)
     image.ends_known = pthread_key_create(&image.ends, stream_end) == 0;
 }
 
+/* A program that an exec began is known by this, though it may allocate nothing: that its process
+ * had another before, which ended here. */
+static void image_announce(void)
+{
+    char path[sizeof image.prefix + 32];
+    struct quiet quiet;
+    int file;
+
+    snprintf(path, sizeof path, "%s-0.events", image.prefix);
+    quiet_begin(&quiet);
+    file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (file >= 0)
+        close(file);
+    quiet_end(&quiet);
+}
+
 static void image_name(void)
 {
     struct timespec now;
@@ -118,6 +134,8 @@ void stream_start(void)
             state = image_state();
         if (state == STREAM_RECORDING)
             image_name();
+        if (state == STREAM_RECORDING && !forked)
+            image_announce();
         atomic_store(stream_state, state);
     }
     atomic_store(&image.starting, 0);
