@@ -22,7 +22,10 @@ static char recorded[512]; /* the folder of the programs */
 /* What a trace has of the program's own objects, which their sizes tell, and of all. */
 struct counts {
     uint64_t allocs, frees;
-    uint64_t of_children; /* as scene_forks allocates there */
+    uint64_t of_children;                /* as scene_forks allocates there */
+    uint64_t left, left_live, left_peak; /* by its children, to their end */
+    uint64_t ended;                      /* with the program that had allocated them */
+    uint64_t allocs_until_end;           /* before the first of these */
     uint64_t aligned, zeroed;
     size_t streams, images;
     bool named, in_plugin;
@@ -36,8 +39,19 @@ static void count_event(struct counts *counts, const struct trace_event *event,
 
     if (type->size == (1 << 17 | 1))
         counts->of_children += alloc;
+    if (type->size == (1 << 17 | 3)) {
+        counts->left += alloc;
+        counts->left_live += alloc ? 1 : (uint64_t)-1;
+        if (counts->left_live > counts->left_peak)
+            counts->left_peak = counts->left_live;
+    }
     if (type->size % 1024 != 777)
         return;
+    if (event->origin == TRACE_IMPLIED) {
+        if (!counts->ended++)
+            counts->allocs_until_end = counts->allocs;
+        return;
+    }
     *(alloc ? &counts->allocs : &counts->frees) += 1;
     counts->aligned += alloc && type->align > 1;
     counts->zeroed += alloc && (type->flags & TRACE_ZERO);
@@ -103,7 +117,6 @@ static void assert_scene(const struct counts *counts)
     free(text);
     assert_int_equal(counts->allocs, allocs);
     assert_int_equal(counts->frees, frees);
-    assert_int_equal(counts->repairs.implied_frees, 0);
     assert_int_equal(counts->repairs.refreed, 0);
     assert_int_equal(counts->repairs.lost_events, 0);
 }
@@ -112,6 +125,7 @@ static void assert_nothing_unseen(const struct counts *counts)
 {
     assert_scene(counts);
     assert_int_equal(counts->repairs.never_seen_frees, 0);
+    assert_int_equal(counts->repairs.implied_frees, 0);
 }
 
 static void assert_said(const char *words)
@@ -169,7 +183,9 @@ static void a_signal_handler_that_allocates_loses_nothing(void **state)
     snprintf(preload, sizeof preload,
              "-- env LD_PRELOAD=%.250s/../../slablab-malloc.so:%.250s/bump.so", recorded, recorded);
     counts = record_scene(preload, "signals");
-    assert_nothing_unseen(&counts);
+    assert_scene(&counts);
+    assert_int_equal(counts.repairs.never_seen_frees, 0);
+    assert_int_equal(counts.ended, 0); /* what env had is none of the program's */
 }
 
 static void a_forked_child_is_left_out_unless_it_is_asked_for(void **state)
@@ -191,14 +207,54 @@ static void a_forked_child_is_left_out_unless_it_is_asked_for(void **state)
     assert_said("4  frees of objects never seen, kind unknown: dropped");
 }
 
+static void what_a_forked_child_has_ends_with_it(void **state)
+{
+    struct counts counts = record_scene("--follow-forks", "forks");
+
+    (void)state;
+    assert_int_equal(counts.left, 4);
+    assert_int_equal(counts.left_peak, 1);
+    assert_int_equal(counts.left_live, 0);
+    assert_int_equal(counts.ended, 0); /* of the program itself */
+    assert_true(counts.repairs.implied_frees >= 4);
+    assert_said("or its process ended): inserted");
+}
+
 static void an_exec_is_recorded_on(void **state)
 {
     struct counts counts = record_scene("", "exec");
 
     (void)state;
-    assert_nothing_unseen(&counts);
-    assert_int_equal(counts.streams, 2);
+    assert_scene(&counts);
+    assert_int_equal(counts.repairs.never_seen_frees, 0);
+    assert_int_equal(counts.streams, 3);
     assert_said("in 2 programs");
+}
+
+static void what_a_program_has_ends_with_its_exec(void **state)
+{
+    struct counts counts = record_scene("", "exec");
+
+    (void)state;
+    assert_int_equal(counts.ended, 2);            /* of two threads, */
+    assert_int_equal(counts.allocs_until_end, 3); /* after the last of both, and the early one */
+    assert_true(counts.repairs.implied_frees >= 2);
+    /* The last program's stays. */
+    assert_int_equal(counts.allocs - counts.frees - counts.ended, 1);
+    cli_run("check @/out.slt");
+    assert_status(0);
+    cli_run("replay @/out.slt --verify --loops 1 --cold -t 1 --bind none -a magazine");
+    assert_status(0);
+}
+
+static void an_exec_of_what_allocates_nothing_is_an_end_too(void **state)
+{
+    struct counts counts = record_scene("", "exec-nothing");
+
+    (void)state;
+    assert_scene(&counts);
+    assert_said("in 2 programs");
+    assert_int_equal(counts.ended, 1);
 }
 
 static void a_library_that_is_opened_late_is_a_call_site(void **state)
@@ -265,6 +321,63 @@ static void what_cannot_be_recorded_is_said(void **state)
     assert_refused("standard output is the program's");
 }
 
+/* Records with so much room in TMPDIR, in a namespace of its own; what was said is the caller's. */
+static char *record_in_room(const char *size, const char *arguments, int *status)
+{
+    char command[2048];
+
+    snprintf(
+        command, sizeof command,
+        "unshare -m sh -c 'mkdir -p @/room && mount -t tmpfs -o size=%s none @/room || exit 99; "
+        "rm -f @/out.slt; TMPDIR=@/room $SLABLAB record malloc %s; status=$?;"
+        "test -z \"$(ls @/room)\" || exit 98; exit $status'; status=$?; rm -rf @/room; "
+        "(exit $status)",
+        size, arguments);
+    return cli_ask(command, status);
+}
+
+static void assert_full(const char *said, const char *words)
+{
+    char full[128];
+
+    snprintf(full, sizeof full, "slablab: TMPDIR %s/room is full: ", cli_folder);
+    if (!strstr(said, full) || !strstr(said, words) || strstr(said, "static program"))
+        fail_msg("'%s%s' is not in: %s", full, words, said);
+}
+
+static void a_full_folder_is_named_and_ends_the_recording_alone(void **state)
+{
+    char pairs[600], *said;
+    int status;
+
+    (void)state;
+    free(cli_ask("unshare -m mount -t tmpfs none @", &status));
+    if (status) {
+        print_message("no file system of our own: not tested\n");
+        skip();
+    }
+    snprintf(pairs, sizeof pairs, "-o @/out.slt -- %s/pairs 100000", recorded);
+    said = record_in_room("64k", pairs, &status);
+    assert_int_equal(status, 1);
+    assert_full(said, "nothing was recorded");
+    free(said);
+    cli_run("check @/out.slt");
+    assert_status(2); /* there is none */
+    said = record_in_room("300k", pairs, &status);
+    assert_int_equal(status, 1);
+    assert_full(said, "not recorded to its end");
+    free(said);
+    cli_run("check @/out.slt");
+    assert_status(0);
+    if (!strstr(cli_last.output, "whole, 81"))
+        fail_msg("not a chunk of events, 8190 with those of nothing: %s", cli_last.output);
+    snprintf(pairs, sizeof pairs, "-o @/room/out.slt -- %s/pairs 100000", recorded);
+    said = record_in_room("300k", pairs, &status);
+    assert_int_equal(status, 1);
+    assert_full(said, "no room to sort what was recorded, nor in");
+    free(said);
+}
+
 /* The folder of a recording goes with it. */
 static void nothing_is_left_behind(void **state)
 {
@@ -301,12 +414,16 @@ int main(void)
         cmocka_unit_test(threads_that_come_and_go_cost_no_mapping),
         cmocka_unit_test(a_signal_handler_that_allocates_loses_nothing),
         cmocka_unit_test(a_forked_child_is_left_out_unless_it_is_asked_for),
+        cmocka_unit_test(what_a_forked_child_has_ends_with_it),
         cmocka_unit_test(an_exec_is_recorded_on),
+        cmocka_unit_test(what_a_program_has_ends_with_its_exec),
+        cmocka_unit_test(an_exec_of_what_allocates_nothing_is_an_end_too),
         cmocka_unit_test(a_library_that_is_opened_late_is_a_call_site),
         cmocka_unit_test(new_and_delete_are_recorded),
         cmocka_unit_test(what_came_before_a_crash_is_there),
         cmocka_unit_test(programs_of_others_are_recorded),
         cmocka_unit_test(what_cannot_be_recorded_is_said),
+        cmocka_unit_test(a_full_folder_is_named_and_ends_the_recording_alone),
         cmocka_unit_test(nothing_is_left_behind),
     };
 

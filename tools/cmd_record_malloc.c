@@ -11,6 +11,7 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,15 +68,18 @@ static const struct argp argp = {
     "new and delete too. Each thread is a stream; a realloc is a free and an allocation. A library "
     "is loaded into the program (LD_PRELOAD), so it must be dynamically linked and not "
     "set-user-ID. "
-    "However it ends, a crash or a kill, the trace has what it did until then. The recording lies "
-    "in TMPDIR meanwhile, 32 bytes an event.\v"
+    "However it ends, a crash or a kill, the trace has what it did until then. What it has live at "
+    "its end stays live in the trace; what it had at an exec, and what a forked process had at its "
+    "end, is freed there, as implied frees. The recording lies in TMPDIR meanwhile, 32 bytes an "
+    "event, and ends when that is full.\v"
     "Examples:\n"
     "  slablab record malloc -o sort.slt -- sort -n numbers.txt\n"
     "  slablab record malloc -o make.slt --follow-forks -- make -j8\n"
     "  slablab record malloc -o server.slt --call-sites -- ./server --port 8080\n"
     "  slablab replay sort.slt\n\n"
     "Exit status: 0 a trace was written, whatever the program's own status, which is said; 1 "
-    "nothing\nwas recorded; 2 the program could not be run.",
+    "nothing\nwas recorded, or, where TMPDIR was full, not all, which is said; 2 the program could "
+    "not be run.",
     NULL,
     NULL,
     NULL};
@@ -91,6 +95,25 @@ static const char *plural(uint64_t count)
     return count == 1 ? "" : "s";
 }
 
+/* Of a recording that is not whole. */
+static void say_stopped(const struct arguments *arguments,
+                        const struct malloc_record_report *report)
+{
+    char folder[PATH_MAX];
+
+    strcpy(folder, arguments->run.folder);
+    if (report->stopped == ENOSPC || report->stopped == EDQUOT)
+        fprintf(stderr, "slablab: TMPDIR %s is full: ", dirname(folder));
+    else
+        fprintf(stderr, "slablab: could not record on in TMPDIR %s: %s: ", dirname(folder),
+                strerror(report->stopped));
+    if (report->allocs)
+        fprintf(stderr, "a process was not recorded to its end, and the trace is of all until "
+                        "then\n");
+    else
+        fprintf(stderr, "nothing was recorded\n");
+}
+
 static void say_report(const struct arguments *arguments, const struct malloc_record_report *report)
 {
     fprintf(stderr,
@@ -103,11 +126,6 @@ static void say_report(const struct arguments *arguments, const struct malloc_re
     if (report->failed_allocs)
         fprintf(stderr, "%s: %llu allocations failed and are left out\n", arguments->command[0],
                 (unsigned long long)report->failed_allocs);
-    if (report->stopped)
-        fprintf(stderr,
-                "slablab: warning: a process could not be recorded to its end: %s (TMPDIR says "
-                "where the recording lies)\n",
-                strerror(report->stopped));
     repairs_print(&report->repairs, report->events, stderr);
 }
 
@@ -128,6 +146,7 @@ static int convert(const struct arguments *arguments, bool counter)
 {
     struct malloc_record_options options = {.call_sites = arguments->run.call_sites,
                                             .command = (const char *const *)arguments->command,
+                                            .process = arguments->run.pid,
                                             .progress = show_progress,
                                             .progress_context = arguments->command[0]};
     struct malloc_record_report report;
@@ -138,6 +157,10 @@ static int convert(const struct arguments *arguments, bool counter)
     code =
         malloc_record_convert(arguments->run.folder, arguments->output, &options, &report, &error);
     command_progress_clear();
+    if (code == -ENODATA && report.stopped) {
+        say_stopped(arguments, &report);
+        return STATUS_FAILED;
+    }
     if (code == -ENODATA) {
         fprintf(stderr,
                 "slablab: %s: nothing was recorded: it does not use the dynamic linker's malloc "
@@ -148,7 +171,10 @@ static int convert(const struct arguments *arguments, bool counter)
     if (code)
         return command_failed(code, &error);
     say_report(arguments, &report);
-    return STATUS_DONE;
+    if (!report.stopped)
+        return STATUS_DONE;
+    say_stopped(arguments, &report);
+    return STATUS_FAILED;
 }
 
 int cmd_record_malloc(int argc, char **argv)

@@ -177,7 +177,7 @@ static int run_program(struct malloc_run *run, const char *library, char *const 
         become(run, library, argv, failure[1]);
     if (pid < 0)
         code = errno;
-    running = pid;
+    running = run->pid = pid;
     signals_lend(kept);
     close(failure[1]);
     if (pid > 0) {

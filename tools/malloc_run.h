@@ -14,6 +14,7 @@ struct malloc_run {
     const char *clock;     /* as MALLOC_RAW_CLOCK says */
     char folder[PATH_MAX]; /* what is recorded, once it ran */
     void *listing;         /* of the folder, open while it is there: DIR */
+    int pid;               /* the program's, once it ran */
     int status;            /* as wait gives it */
 };
 

@@ -16,7 +16,8 @@ void repairs_print(const struct trace_repairs *repairs, uint64_t events, FILE *s
     } lines[] = {
         {repairs->lost_events, "events lost by the recorder, as it says itself"},
         {repairs->null_frees, "frees of nothing (null): dropped"},
-        {repairs->implied_frees, "frees untraced (the address was handed out again): inserted"},
+        {repairs->implied_frees,
+         "frees untraced (the address was handed out again, or its process ended): inserted"},
         {repairs->preloaded, "frees of objects older than the recording: allocated beforehand"},
         {repairs->never_seen_frees - repairs->preloaded,
          "frees of objects never seen, kind unknown: dropped"},

@@ -38,9 +38,9 @@ int join_create(struct join **created, const struct import_options *options)
     join->base_ns = UINT64_MAX;
     join->untyped.first_type = ADDRESS_NO_TYPE;
     join->inferred.fd = -1;
-    code = spill_init(&join->events);
+    code = spill_init(&join->events, options->temporary);
     if (!code)
-        code = spill_init(&join->inferred);
+        code = spill_init(&join->inferred, options->temporary);
     if (!code && intern_add(&join->sites, "", 0) < 0) /* site 0: not recorded */
         code = -ENOMEM;
     if (code)
@@ -63,6 +63,7 @@ void join_destroy(struct join *join)
     intern_cleanup(&join->types);
     intern_cleanup(&join->site_keys);
     free(join->preloads);
+    free(join->ends);
     free(join->streams);
     free(join->caches);
     free(join->site_caches);
@@ -161,6 +162,14 @@ int join_add(struct join *join, enum spill_kind kind, const struct join_event *e
         join->base_ns = event->time_ns;
     join->coarse = join->coarse && event->time_ns % 1000 == 0;
     return spill_add(&join->events, &record);
+}
+
+int join_end(struct join *join, const struct join_end *end)
+{
+    if (join_grow(&join->ends, join->nr_ends + 1, &join->room_ends, sizeof *join->ends))
+        return -ENOMEM;
+    join->ends[join->nr_ends++] = *end;
+    return 0;
 }
 
 void join_lost(struct join *join, uint64_t events)

@@ -10,6 +10,7 @@
  *                                                   preloaded allocation goes before everything
  *   a free of an address that is free               an inferred allocation goes half-way between
  *                                                   the two frees
+ *   a process ends (join_end) with objects live   implied frees go there
  *   an allocation names no cache (Linux 6.1, older) its free does; else other objects of its call
  *                                                   site and size do; else the cache "size-N"
  *   allocation and free name different caches       the allocation is right, both are marked merged
@@ -59,6 +60,16 @@ const char *join_cache_name(const struct join *join, uint32_t cache);
 void join_describe_cache(struct join *join, uint32_t cache, const struct join_cache_facts *facts);
 
 int join_add(struct join *join, enum spill_kind kind, const struct join_event *event);
+/*
+ * These addresses are those of a process that ended: what is live there is freed then, implied. No
+ * event of them is later. Told in ascending order of addresses.
+ */
+struct join_end {
+    uint64_t first, last; /* addresses */
+    uint64_t time_ns;
+    uint32_t stream;
+};
+int join_end(struct join *join, const struct join_end *end);
 /* What the recorder says it lost, and what in the input is no event. */
 void join_lost(struct join *join, uint64_t events);
 void join_skipped(struct join *join, uint64_t records);

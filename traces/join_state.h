@@ -41,6 +41,8 @@ struct join {
     struct addresses addresses;
     struct join_preload *preloads;
     size_t nr_preloads, room_preloads;
+    struct join_end *ends; /* by address */
+    size_t nr_ends, room_ends;
 
     struct intern stream_names, cache_names, sites, types, site_keys;
     struct join_stream *streams; /* by number */

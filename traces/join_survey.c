@@ -2,7 +2,7 @@
 /*
  * The first pass of a join, over the events in order of time: learns what only later events tell,
  * that is the caches of allocations that name none, what an address held first, which objects are
- * older than the recording, which allocations were missed.
+ * older than the recording, which allocations were missed, what was live when its process ended.
  */
 #include "traces/join_state.h"
 
@@ -124,6 +124,44 @@ static int join_survey_record(struct join *join, const struct spill_record *reco
     return code;
 }
 
+static const struct join_end *join_find_end(const struct join *join, uint64_t address)
+{
+    size_t low = 0, high = join->nr_ends;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+
+        if (join->ends[middle].last < address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < join->nr_ends && join->ends[low].first <= address ? &join->ends[low] : NULL;
+}
+
+/* Of what is live when the recording is over, though its process had ended, notes the free: behind
+ * all recorded events of that time, in the order of the allocations. */
+static int join_survey_end(struct join *join, const struct address *address)
+{
+    const struct join_end *end =
+        address->object == JOIN_LIVE ? join_find_end(join, address->address) : NULL;
+    struct spill_record implied;
+
+    if (!end)
+        return 0;
+    implied = (struct spill_record){
+        .time_ns = end->time_ns,
+        .order = 2 * (join->events.count + address->alloc_place) + 1,
+        .address = address->address,
+        .type = ADDRESS_NO_TYPE,
+        .cache = JOIN_NO_NAME,
+        .stream = (uint16_t)end->stream,
+        .kind = SPILL_FREE,
+        .origin = TRACE_IMPLIED,
+    };
+    return spill_add(&join->inferred, &implied);
+}
+
 int join_survey(struct join *join)
 {
     struct spill_record record;
@@ -134,6 +172,8 @@ int join_survey(struct join *join)
         code = join_survey_record(join, &record, place);
     /* The writing pass starts with all free, and learns again what each address last held. */
     for (size_t at = 0; at < join->addresses.size; at++) {
+        if (!code)
+            code = join_survey_end(join, &join->addresses.table[at]);
         join->addresses.table[at].object = ADDRESS_FREE;
         join->addresses.table[at].type = ADDRESS_NO_TYPE;
     }

@@ -199,6 +199,14 @@ static int join_write_inferred(struct join *join, struct address *address,
     return type < 0 ? 0 : join_write_alloc(join, address, record, (uint32_t)type, error);
 }
 
+static int join_write_implied(struct join *join, struct address *address,
+                              const struct spill_record *record, struct error *error)
+{
+    join->repairs.implied_frees++;
+    join_repairs_of(join, JOIN_NO_NAME, address->type)->implied_frees++;
+    return join_write_free(join, address, record, TRACE_IMPLIED, error);
+}
+
 static int join_write_record(struct join *join, const struct spill_record *record,
                              struct error *error)
 {
@@ -208,15 +216,14 @@ static int join_write_record(struct join *join, const struct spill_record *recor
 
     if (record->origin == TRACE_INFERRED)
         return join_write_inferred(join, address, record, error);
+    if (record->origin == TRACE_IMPLIED)
+        return join_write_implied(join, address, record, error);
     if (record->kind == SPILL_FREE) /* one of what is not live was counted where it was surveyed */
         return address->object == ADDRESS_FREE
                    ? 0
                    : join_write_free(join, address, record, TRACE_RECORDED, error);
-    if (address->object != ADDRESS_FREE) {
-        join->repairs.implied_frees++;
-        join_repairs_of(join, JOIN_NO_NAME, address->type)->implied_frees++;
-        code = join_write_free(join, address, record, TRACE_IMPLIED, error);
-    }
+    if (address->object != ADDRESS_FREE)
+        code = join_write_implied(join, address, record, error);
     if (code)
         return code;
     type = join_settle_type(join, record->type, record->cache, record->site);
@@ -236,8 +243,8 @@ static int join_write_events(struct join *join, struct error *error)
         return code;
     more_seen = join_next(join, &seen, &place);
     more_inferred = spill_next(&join->inferred, &inferred, &place);
-    while (more_seen > 0) {
-        if (more_inferred > 0 && spill_precedes(&inferred, &seen)) {
+    while (more_seen >= 0 && more_inferred >= 0 && more_seen + more_inferred > 0) {
+        if (more_inferred && (!more_seen || spill_precedes(&inferred, &seen))) {
             code = join_write_record(join, &inferred, error);
             more_inferred = spill_next(&join->inferred, &inferred, &place);
         } else {

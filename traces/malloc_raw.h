@@ -3,14 +3,16 @@
  * What a recorded program leaves behind, read by malloc_record.c, written by tools/recorder: a
  * folder with
  *
+ *   PID-START-0.events   empty: a program began here, by an exec
  *   PID-START-N.events   of the thread that was Nth to allocate: chunks of MALLOC_RAW_CHUNK bytes
  *   PID-START.maps       its /proc/self/maps, as often as it may have changed (call sites only)
  *
  * where PID-START is a process image: START, in ns, tells the image that a process was before an
  * exec from the one it is after. The files are mapped and shared, so that they hold all that was
- * written into them however the program ends. A record is there when its last word is: a reader
- * passes over those that are zero. So no count has to be kept, and a signal handler that allocates
- * between the taking of a record and its last word costs nothing.
+ * written into them however the program ends. One of fewer than MALLOC_RAW_ERRORS bytes has as many
+ * as the errno that says why its thread got no first chunk. A record is there when its last word
+ * is: a reader passes over those that are zero. So no count has to be kept, and a signal handler
+ * that allocates between the taking of a record and its last word costs nothing.
  *
  * Order: an allocation's stamp is taken after the allocator gave the address, a free's before the
  * allocator gets it back, and neither before what comes earlier in its thread has been done. So
@@ -22,8 +24,9 @@
 
 #include <stdint.h>
 
-#define MALLOC_RAW_CHUNK (256u << 10) /* bytes; mapped aligned to its size */
-#define MALLOC_RAW_MAGIC 0x314d4c53u  /* "SLM1" */
+#define MALLOC_RAW_CHUNK  (256u << 10) /* bytes; mapped aligned to its size */
+#define MALLOC_RAW_ERRORS 4096u        /* a write that is cut off leaves whole pages */
+#define MALLOC_RAW_MAGIC  0x314d4c53u  /* "SLM1" */
 
 /* How the command tells the library where and what to record; read when an image starts. */
 #define MALLOC_RAW_FOLDER  "SLABLAB_MALLOC_FOLDER"

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,9 +44,12 @@ struct malloc_conversion {
     struct join *join;
     struct malloc_file *files;
     size_t nr_files;
+    const struct malloc_file *kept; /* of the image whose objects stay live; NULL: of none */
     struct malloc_sites sites;
-    uint64_t image;   /* of the file at hand, from 0 */
-    uint32_t streams; /* made so far */
+    uint64_t image;       /* of the file at hand, from 0 */
+    uint64_t last_ns;     /* of that image's events, so far */
+    uint32_t last_stream; /* which that was of */
+    uint32_t streams;     /* made so far */
     uint64_t shown;
 };
 
@@ -60,6 +64,11 @@ static int malloc_file_compare(const void *a, const void *b)
     if (left->pid != right->pid)
         return left->pid < right->pid ? -1 : 1;
     return left->number < right->number ? -1 : left->number > right->number;
+}
+
+static bool malloc_same_image(const struct malloc_file *a, const struct malloc_file *b)
+{
+    return a->pid == b->pid && a->start_ns == b->start_ns;
 }
 
 /* In the order in which the images began. */
@@ -88,6 +97,10 @@ static int malloc_list_files(struct malloc_conversion *conversion)
     if (conversion->nr_files)
         qsort(conversion->files, conversion->nr_files, sizeof *conversion->files,
               malloc_file_compare);
+    for (size_t i = 0; i < conversion->nr_files; i++) {
+        if (conversion->files[i].pid == conversion->options->process)
+            conversion->kept = &conversion->files[i];
+    }
     return code;
 }
 
@@ -133,6 +146,10 @@ static int malloc_add(struct malloc_conversion *conversion, uint32_t stream,
     int64_t number;
 
     malloc_count(conversion->report, alloc, !record->address);
+    if (event.time_ns >= conversion->last_ns) {
+        conversion->last_ns = event.time_ns;
+        conversion->last_stream = stream;
+    }
     if (record->address)
         event.address |= conversion->image << MALLOC_ADDRESS_BITS;
     if (options->call_sites) {
@@ -262,8 +279,9 @@ static int malloc_add_file(struct malloc_conversion *conversion, const struct ma
             close(descriptor);
         return code;
     }
-    if (status.st_size < MALLOC_RAW_CHUNK) { /* there was no room for it */
-        conversion->report->stopped = ENOSPC;
+    if (status.st_size < MALLOC_RAW_CHUNK) { /* no chunk: none wanted, cut off, or no room */
+        if (status.st_size && status.st_size < MALLOC_RAW_ERRORS)
+            conversion->report->stopped = (int)status.st_size;
         close(descriptor);
         return 0;
     }
@@ -276,28 +294,48 @@ static int malloc_add_file(struct malloc_conversion *conversion, const struct ma
     return code;
 }
 
+static int malloc_begin_image(struct malloc_conversion *conversion, const struct malloc_file *file)
+{
+    char maps[PATH_MAX];
+
+    conversion->image = conversion->report->images++;
+    conversion->last_ns = 0;
+    if (conversion->image == MALLOC_MAX_IMAGES)
+        return error_set(conversion->error, ERANGE, "%s: more than %d programs", conversion->folder,
+                         MALLOC_MAX_IMAGES);
+    snprintf(maps, sizeof maps, "%s/%" PRIu32 "-%" PRIu64 ".maps", conversion->folder, file->pid,
+             file->start_ns);
+    return malloc_sites_load(&conversion->sites, maps);
+}
+
+static int malloc_end_image(struct malloc_conversion *conversion, const struct malloc_file *file)
+{
+    uint64_t first = conversion->image << MALLOC_ADDRESS_BITS;
+    struct join_end end = {
+        .first = first,
+        .last = first | ((UINT64_C(1) << MALLOC_ADDRESS_BITS) - 1),
+        .time_ns = conversion->last_ns,
+        .stream = conversion->last_stream,
+    };
+
+    if (conversion->kept && malloc_same_image(conversion->kept, file))
+        return 0;
+    return join_end(conversion->join, &end);
+}
+
 static int malloc_add_files(struct malloc_conversion *conversion)
 {
-    const struct malloc_file *last = NULL;
+    const struct malloc_file *files = conversion->files;
     int code = 0;
 
     for (size_t i = 0; !code && i < conversion->nr_files; i++) {
-        const struct malloc_file *file = &conversion->files[i];
-
-        if (!last || last->pid != file->pid || last->start_ns != file->start_ns) {
-            char maps[PATH_MAX];
-
-            conversion->image = conversion->report->images++;
-            if (conversion->image == MALLOC_MAX_IMAGES)
-                return error_set(conversion->error, ERANGE, "%s: more than %d programs",
-                                 conversion->folder, MALLOC_MAX_IMAGES);
-            snprintf(maps, sizeof maps, "%s/%" PRIu32 "-%" PRIu64 ".maps", conversion->folder,
-                     file->pid, file->start_ns);
-            code = malloc_sites_load(&conversion->sites, maps);
-        }
-        last = file;
+        if (!i || !malloc_same_image(&files[i - 1], &files[i]))
+            code = malloc_begin_image(conversion, &files[i]);
         if (!code)
-            code = malloc_add_file(conversion, file);
+            code = malloc_add_file(conversion, &files[i]);
+        if (!code &&
+            (i + 1 == conversion->nr_files || !malloc_same_image(&files[i], &files[i + 1])))
+            code = malloc_end_image(conversion, &files[i]);
     }
     return code;
 }
@@ -331,8 +369,9 @@ static int malloc_write(struct malloc_conversion *conversion, const char *output
     return code;
 }
 
-int malloc_record_convert(const char *folder, const char *output,
-                          const struct malloc_record_options *options,
+/* What is sorted on the way lies in the folder `temporary`, or in TMPDIR. */
+static int malloc_convert(const char *folder, const char *output,
+                          const struct malloc_record_options *options, const char *temporary,
                           struct malloc_record_report *report, struct error *error)
 {
     /*
@@ -340,11 +379,10 @@ int malloc_record_convert(const char *folder, const char *output,
      * no call allocated; the parent's object lives on until the parent frees it. So it is counted
      * and dropped, and nothing is made up from what its address held later in the child.
      */
-    const struct import_options joining = {.unmatched = IMPORT_DROP,
-                                           .call_sites = options->call_sites};
-    struct error reason = {""};
+    const struct import_options joining = {
+        .unmatched = IMPORT_DROP, .call_sites = options->call_sites, .temporary = temporary};
     struct malloc_conversion conversion = {
-        .folder = folder, .options = options, .report = report, .error = &reason};
+        .folder = folder, .options = options, .report = report, .error = error};
     int code = join_create(&conversion.join, &joining);
 
     *report = (struct malloc_record_report){0};
@@ -353,13 +391,49 @@ int malloc_record_convert(const char *folder, const char *output,
     if (!code)
         code = malloc_add_files(&conversion);
     if (!code && !report->allocs)
-        code = error_set(&reason, ENODATA, "no allocation was recorded");
+        code = error_set(error, ENODATA, "no allocation was recorded");
     if (!code)
         code = malloc_write(&conversion, output);
-    if (code)
-        error_set(error, -code, "%s", *reason.text ? reason.text : strerror(-code));
     malloc_sites_cleanup(&conversion.sites);
     join_destroy(conversion.join);
     free(conversion.files);
+    return code;
+}
+
+static bool malloc_is_full(int code, const struct error *error)
+{
+    return (code == -ENOSPC || code == -EDQUOT) && !*error->text; /* of a file's there is a text */
+}
+
+/* In the trace's folder, since TMPDIR, maybe by what was recorded, is full. */
+static int malloc_convert_beside(const char *folder, const char *output,
+                                 const struct malloc_record_options *options,
+                                 struct malloc_record_report *report, struct error *error)
+{
+    char beside[PATH_MAX], full[PATH_MAX];
+    const char *place;
+    int code;
+
+    snprintf(beside, sizeof beside, "%s", output);
+    snprintf(full, sizeof full, "%s", folder);
+    place = dirname(beside);
+    code = malloc_convert(folder, output, options, place, report, error);
+    if (malloc_is_full(code, error))
+        error_set(error, ENOSPC, "TMPDIR %s is full: no room to sort what was recorded, nor in %s",
+                  dirname(full), place);
+    return code;
+}
+
+int malloc_record_convert(const char *folder, const char *output,
+                          const struct malloc_record_options *options,
+                          struct malloc_record_report *report, struct error *error)
+{
+    struct error reason = {""};
+    int code = malloc_convert(folder, output, options, NULL, report, &reason);
+
+    if (malloc_is_full(code, &reason))
+        code = malloc_convert_beside(folder, output, options, report, &reason);
+    if (code)
+        error_set(error, -code, "%s", *reason.text ? reason.text : strerror(-code));
     return code;
 }

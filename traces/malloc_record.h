@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * From what a recorded program left (malloc_raw.h) to a trace: each thread a stream, each process
- * image an address space of its own, a realloc a free and an allocation.
+ * image an address space of its own, a realloc a free and an allocation. With an image, that is at
+ * an exec and at the end of a process, goes what it allocated: what is live is freed, implied, when
+ * and where its last event was. The last image of the program that was asked for is the exception:
+ * what it has live is what the recording ends with.
  */
 #ifndef SLABLAB_TRACES_MALLOC_RECORD_H
 #define SLABLAB_TRACES_MALLOC_RECORD_H
@@ -11,6 +14,7 @@
 struct malloc_record_options {
     bool call_sites;
     const char *const *command; /* for the trace's provenance; ends with NULL */
+    uint32_t process;           /* the one that was asked for */
     uint64_t base_ticks;        /* no later than the first event */
     double ns_per_tick;
     void (*progress)(void *context, uint64_t events);

@@ -24,11 +24,15 @@ struct spill_run {
 int spill_temporary(void)
 {
     const char *folder = getenv("TMPDIR");
+
+    return spill_temporary_in(folder && *folder ? folder : P_tmpdir);
+}
+
+int spill_temporary_in(const char *folder)
+{
     char name[4096];
     int fd;
 
-    if (!folder || !*folder)
-        folder = P_tmpdir;
     fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd >= 0)
         return fd;
@@ -41,10 +45,10 @@ int spill_temporary(void)
     return fd;
 }
 
-int spill_init(struct spill *spill)
+int spill_init(struct spill *spill, const char *folder)
 {
     *spill = (struct spill){.fd = -1, .sorted = true};
-    spill->fd = spill_temporary();
+    spill->fd = folder ? spill_temporary_in(folder) : spill_temporary();
     return spill->fd < 0 ? spill->fd : 0;
 }
 

@@ -52,9 +52,10 @@ static inline bool spill_precedes(const struct spill_record *a, const struct spi
 
 /* An unlinked file in TMPDIR; its descriptor or a negative errno. */
 int spill_temporary(void);
+int spill_temporary_in(const char *folder);
 
 /* All that can fail return 0 or a negative errno. */
-int spill_init(struct spill *spill);
+int spill_init(struct spill *spill, const char *folder); /* NULL: TMPDIR */
 void spill_cleanup(struct spill *spill);
 int spill_add(struct spill *spill, const struct spill_record *record);
 /* Ends the adding (the first time) and goes before the first record. */

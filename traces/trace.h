@@ -29,7 +29,7 @@ enum trace_op { TRACE_ALLOC, TRACE_FREE, TRACE_CACHE_CREATE, TRACE_CACHE_DESTROY
 enum trace_origin {
     TRACE_RECORDED,
     TRACE_PRELOADED, /* alloc: the object is older than the recording; all come before the rest */
-    TRACE_IMPLIED,   /* free: the address was handed out again, so it was freed untraced */
+    TRACE_IMPLIED,   /* free, untraced: the address was handed out again, or its process ended */
     TRACE_INFERRED,  /* alloc: the address was freed again, so it was allocated untraced */
     TRACE_ORIGINS
 };

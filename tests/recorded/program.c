@@ -216,6 +216,8 @@ static void scene_forks(void)
 
         if (child == 0) {
             free(inherited);
+            if (!malloc(1 << 17 | 3)) /* lives as long as the child */
+                abort();
             for (int j = 0; j < 10000; j++)
                 free(malloc(1 << 17 | 1));
             _exit(0);
@@ -227,10 +229,20 @@ static void scene_forks(void)
     give(inherited);
 }
 
+static void *leave_behind(void *unused)
+{
+    (void)unused;
+    return take(SIZE(0));
+}
+
+/* What the program before the exec leaves: of a thread that is gone, of one that goes on. */
 static void scene_exec(void)
 {
+    pthread_t thread;
     char was[32];
 
+    if (pthread_create(&thread, NULL, leave_behind, NULL) || pthread_join(thread, NULL))
+        abort();
     take(SIZE(0));
     snprintf(was, sizeof was, "%lu", (unsigned long)allocs);
     setenv("ALLOCATED_BEFORE", was, 1);
@@ -281,8 +293,20 @@ static void scene_new(void)
     frees++;
 }
 
+/* The next program has no call to record. */
+static void scene_exec_nothing(void)
+{
+    take(SIZE(0));
+    say_counts();
+    setenv("ALLOCATE_NOTHING", "", 1);
+    execl(program, program, NULL);
+    abort();
+}
+
 __attribute__((constructor)) static void allocate_early(void)
 {
+    if (getenv("ALLOCATE_NOTHING"))
+        _exit(3);
     give(take(SIZE(12)));
 }
 
@@ -298,6 +322,7 @@ int main(int argc, char **argv)
         {"signals", scene_signals},
         {"forks", scene_forks},
         {"exec", scene_exec},
+        {"exec-nothing", scene_exec_nothing},
         {"plugin", scene_plugin},
         {"crash", scene_crash},
         {"kill", scene_kill},

@@ -70,6 +70,22 @@ static void image_read_environment(void)
     image.ends_known = pthread_key_create(&image.ends, stream_end) == 0;
 }
 
+/* A program that an exec began is known by this, though it may allocate nothing: that its process
+ * had another before, which ended here. */
+static void image_announce(void)
+{
+    char path[sizeof image.prefix + 32];
+    struct quiet quiet;
+    int file;
+
+    snprintf(path, sizeof path, "%s-0.events", image.prefix);
+    quiet_begin(&quiet);
+    file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (file >= 0)
+        close(file);
+    quiet_end(&quiet);
+}
+
 static void image_name(void)
 {
     struct timespec now;
@@ -118,6 +134,8 @@ void stream_start(void)
             state = image_state();
         if (state == STREAM_RECORDING)
             image_name();
+        if (state == STREAM_RECORDING && !forked)
+            image_announce();
         atomic_store(stream_state, state);
     }
     atomic_store(&image.starting, 0);
@@ -149,7 +167,8 @@ static void *stream_reserve(void)
 
 /*
  * Takes room now: a write through the mapping that found none would end the program. Written, not
- * fallocated, since ext4 then has half as much to do at each page that is written to first.
+ * fallocated, since ext4 then has half as much to do at each page that is written to first. What
+ * there is too little of is given back: the trace is yet to be made.
  */
 static int stream_make_room(int file, off_t offset)
 {
@@ -164,8 +183,11 @@ static int stream_make_room(int file, off_t offset)
     while (done < MALLOC_RAW_CHUNK) {
         ssize_t wrote = pwrite(file, zeros + done, MALLOC_RAW_CHUNK - done, offset + (off_t)done);
 
-        if (wrote <= 0)
-            return wrote ? errno : ENOSPC;
+        if (wrote <= 0) {
+            int code = wrote ? errno : ENOSPC;
+
+            return ftruncate(file, offset ? offset : code) == 0 ? code : errno;
+        }
         done += (size_t)wrote;
     }
     return 0;

@@ -13,8 +13,9 @@ enum import_unmatched { IMPORT_PRELOAD, IMPORT_DROP };
 struct import_options {
     const char *format; /* NULL: detect */
     enum import_unmatched unmatched;
-    bool call_sites;      /* keep them */
-    const char *kallsyms; /* names them where the recording has addresses alone; or NULL */
+    bool call_sites;       /* keep them */
+    const char *temporary; /* folder of what is sorted on the way; NULL: TMPDIR */
+    const char *kallsyms;  /* names them where the recording has addresses alone; or NULL */
     void (*progress)(void *context, uint64_t bytes_read);
     void *progress_context;
 };
