@@ -179,8 +179,8 @@ static void print_streams(const struct trace_summary *summary, FILE *stream)
 /* Pairs are in order of their streams. */
 static void print_matrix(const struct trace_summary *summary, FILE *stream)
 {
-    const struct profile_pair *pair = summary->profile.pairs;
-    const struct profile_pair *end = pair + summary->profile.nr_pairs;
+    const struct profile_pair *pairs = summary->profile.pairs; /* NULL without any */
+    size_t nr_pairs = summary->profile.nr_pairs, pair = 0;
 
     fprintf(stream, "\n%-22s", "allocated by \\ freed by");
     for (size_t i = 0; i < summary->streams; i++)
@@ -188,9 +188,10 @@ static void print_matrix(const struct trace_summary *summary, FILE *stream)
     for (size_t row = 0; row < summary->streams; row++) {
         fprintf(stream, "\n  %-20.20s", summary->by_stream[row].name);
         for (size_t column = 0; column < summary->streams; column++) {
-            bool met = pair < end && pair->alloc_stream == row && pair->free_stream == column;
+            bool met = pair < nr_pairs && pairs[pair].alloc_stream == row &&
+                       pairs[pair].free_stream == column;
 
-            fprintf(stream, " %9llu", met ? (count)pair->frees : 0);
+            fprintf(stream, " %9llu", met ? (count)pairs[pair].frees : 0);
             pair += met;
         }
     }
