@@ -298,39 +298,46 @@ static void legend_print(const struct replay_table *table, FILE *stream)
 #define DISTURBED_NAMED 2
 
 /* "x15 size 8 (2 threads, 1 of 3 runs): each worker was preempted 313 times a second, ..." */
-static void disturbed_row_print(const struct row *row, FILE *stream, int *used)
+static void disturbed_row_print(const struct row *row, FILE *stream)
 {
-    char size[24] = "", runs[64] = "";
-
-    if (!isnan(row->magazine_size))
-        snprintf(size, sizeof size, " size %.0f", row->magazine_size);
+    if (isnan(row->magazine_size))
+        fprintf(stream, " %s", row->allocator);
+    else
+        fprintf(stream, " %s size %.0f", row->allocator, row->magazine_size);
+    fprintf(stream, " (%u thread%s", row->threads, row->threads == 1 ? "" : "s");
     if (row->runs > 1)
-        snprintf(runs, sizeof runs, ", %zu of %zu runs", row->disturbed, row->runs);
-    say(stream, used, "%s%s (%u thread%s%s): %s;", row->allocator, size, row->threads,
-        row->threads == 1 ? "" : "s", runs,
-        json_string_value(json_array_get(row->disturbances, 0)) ?: "not said by what");
+        fprintf(stream, ", %zu of %zu runs", row->disturbed, row->runs);
+    fprintf(stream, "): %s;",
+            json_string_value(json_array_get(row->disturbances, 0)) ?: "not said by what");
 }
 
-/* What of the table may be another program's doing. */
+/*
+ * What of the table may be another program's doing. One line, whatever it says, so that a table has
+ * as many on a busy machine as on a quiet one; none where nothing can disturb.
+ */
 static void disturbed_print(const struct replay_table *table, FILE *stream)
 {
-    size_t disturbed = 0, named = 0;
-    int used = 0;
+    size_t disturbed = 0, named = 0, disturbable = 0;
 
-    for (size_t i = 0; i < table->count; i++)
+    for (size_t i = 0; i < table->count; i++) {
         disturbed += table->rows[i].disturbed > 0;
-    if (!disturbed)
+        disturbable += record_at(table->rows[i].last, "disturbed") != NULL &&
+                       strcmp(record_text(table->rows[i].last, "machine.kind"), "virtual") != 0;
+    }
+    if (!disturbable)
         return;
-    say(stream, &used, "Disturbed by other work, %zu of %zu rows:", disturbed, table->count);
+    fprintf(stream, "Disturbed by other work, %zu of %zu rows", disturbed, table->count);
+    fputc(disturbed ? ':' : '.', stream);
     for (size_t i = 0; i < table->count && named < DISTURBED_NAMED; i++) {
         if (table->rows[i].disturbed && ++named)
-            disturbed_row_print(&table->rows[i], stream, &used);
+            disturbed_row_print(&table->rows[i], stream);
     }
     if (disturbed > named)
-        say(stream, &used, "and %zu more;", disturbed - named);
-    say(stream, &used,
-        "repeat on a quiet machine, or let `sweep` and `compare` sort such runs out.");
-    fprintf(stream, "\n");
+        fprintf(stream, " and %zu more;", disturbed - named);
+    fputs(disturbed ? " repeat on a quiet machine, or let `sweep` and `compare` sort such runs "
+                      "out.\n"
+                    : "\n",
+          stream);
 }
 
 /* Replicas are as many as threads need, so a pass may have more events in one row than in another.
