@@ -75,8 +75,7 @@ void ledger_add_slab(struct ledger *ledger, const struct ledger_slab *slab, enum
 /*
  * `n` slabs that are all as `slab` says, for a design that knows how many are full without a look
  * at each: at every sample of a run that would be most of what the walk costs. Its `base` is not
- * read, and nothing is claimed; of a ledger that keeps claims the design claims
- * each by itself.
+ * read, and nothing is claimed; of a ledger that keeps claims the design claims each by itself.
  */
 void ledger_add_slabs(struct ledger *ledger, const struct ledger_slab *slab, uint64_t n,
                       enum ledger_use use);

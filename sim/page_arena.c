@@ -177,8 +177,7 @@ size_t page_arena_huge_bytes(const struct page_arena *arena)
 
     if (!smaps)
         return 0;
-    /* In order of addresses; the kernel takes its time over each mapping, and ours is an early one.
-     */
+    /* In order of addresses: no further than ours, since the kernel takes its time over each. */
     while (!beyond && fgets(line, sizeof line, smaps)) {
         unsigned long start, end, kib;
 

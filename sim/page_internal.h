@@ -102,8 +102,7 @@ struct page_ranges {
     struct page *populated;   /* pages from here on have no memory yet */
     size_t held_pages;
     size_t late_bytes;
-    size_t
-        refused_pages; /* the node did not have so many more, and is not asked for as many again */
+    size_t refused_pages; /* so many more the node did not have: not asked for as many again */
     struct cds_list_head free[PAGE_RANGE_LISTS]; /* last freed first */
 };
 

@@ -99,7 +99,8 @@ static uint64_t memory_at_hand(void)
 static size_t node_addresses(const struct run_config *config, uint64_t wanted, unsigned nodes)
 {
     uint64_t arena = config->virtual_machine ? VIRTUAL_ARENA_BYTES : FIXED_ARENA_BYTES;
-    uint64_t most = (arena / 2 / nodes) & ~(uint64_t)0x3fffff; /* whole blocks */
+    uint64_t block = (uint64_t)PAGE_SIZE << PAGE_MAX_ORDER;
+    uint64_t most = arena / 2 / nodes / block * block;
     uint64_t bytes = wanted * RESERVE_FACTOR + RESERVE_SLACK;
 
     if (!config->virtual_machine && most < wanted * RESERVE_LEAST)
@@ -133,8 +134,8 @@ static struct page_config arena_of(const struct topology *topology, const struct
         return pages;
     most = most < POPULATE_MAXIMUM ? most : POPULATE_MAXIMUM;
     pages.populate_bytes = wanted < most ? wanted : most;
-    pages.populate_range_bytes =
-        pages.populate_bytes; /* how it divides them is the design's affair */
+    /* How a design divides its memory between blocks and ranges is its own affair. */
+    pages.populate_range_bytes = pages.populate_bytes;
     return pages;
 }
 

@@ -9,16 +9,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SPOOL_NAME "standard input"
-
 void spool_name(struct error *error, const char *path)
 {
     char *at = strstr(error->text, path);
     struct error named;
 
-    if (strncmp(path, "/proc/self/fd/", strlen("/proc/self/fd/")) != 0 || !at)
+    if (!at)
         return;
-    snprintf(named.text, sizeof named.text, "%.*s" SPOOL_NAME "%s", (int)(at - error->text),
+    snprintf(named.text, sizeof named.text, "%.*sstandard input%s", (int)(at - error->text),
              error->text, at + strlen(path));
     *error = named;
 }

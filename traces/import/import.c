@@ -165,10 +165,11 @@ int import_trace(const char *input, const char *output, const struct import_opti
         report->input_bytes = source.bytes;
     } else if (*reason.text) {
         error_set(error, -code, "%s", reason.text);
+    } else if (code == -ENOSPC) {
+        error_set(error, ENOSPC, "%s: cannot import: %s (where %s goes, or in TMPDIR)", source.name,
+                  strerror(ENOSPC), output);
     } else {
-        error_set(error, -code, "%s: cannot import: %s%s%s%s", source.name, strerror(-code),
-                  code == -ENOSPC ? " (where " : "", code == -ENOSPC ? output : "",
-                  code == -ENOSPC ? " goes, or in TMPDIR)" : "");
+        error_set(error, -code, "%s: cannot import: %s", source.name, strerror(-code));
     }
     join_destroy(join);
     import_source_close(&source);
