@@ -206,10 +206,14 @@ static void a_stack_is_aligned_as_calls_expect(void **state)
 static __attribute__((noinline)) unsigned dig(unsigned depth)
 {
     volatile char room[1024];
+    unsigned deeper = 0;
 
     room[0] = (char)depth;
     room[sizeof room - 1] = 1;
-    return depth == 0 ? 0 : dig(depth - 1) + (unsigned)room[sizeof room - 1];
+    if (depth)
+        deeper = dig(depth - 1) + 1;
+    __asm__ volatile("" : : "r"(room) : "memory"); /* else clang makes a loop in one frame of it */
+    return deeper;
 }
 
 static void dig_deep(void *argument)
