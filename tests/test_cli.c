@@ -471,9 +471,25 @@ static void a_killed_sweep_loses_at_most_the_run_in_flight(void **state)
         usleep(1000);
     kill(child, SIGKILL);
     assert_int_equal(waitpid(child, &status, 0), child);
-    cli_run(SWEEP "-o @/killed --resume");
+    cli_run("sweep --resume -o @/killed");
     assert_status(0);
     assert_int_equal(lines_of("killed/runs.jsonl"), 12);
+}
+
+static void a_sweep_goes_on_as_it_was_begun_with_its_folder_alone(void **state)
+{
+    (void)state;
+    cli_run("sweep --resume -o @/never-begun");
+    assert_refused("never-begun/sweep.json");
+    cli_run("sweep --resume -t 2 -o @/killed");
+    assert_refused("which trace?");
+    cli_run("sweep --resume --no-aa -o @/killed");
+    assert_refused("which trace?");
+    cli_shell("program=$PWD/$SLABLAB; cp " HACKBENCH " @/-o; cd @; "
+              "$program sweep --machine generic-64 -a magazine -t 1,2 --set magazine.resize=off "
+              "--seed 5 --shard 1/2 -n 2 --events 1000 -o part -- -o; "
+              "$program sweep --resume -o part"); /* of the same sweep; nothing is left to do */
+    assert_int_equal(lines_of("part/runs.jsonl"), 2);
 }
 
 #define SMALL " -a null -t 1 --loops 1 --cold --events 1000 -n 1 "
@@ -722,6 +738,7 @@ int main(void)
         cmocka_unit_test(a_sweep_runs_every_cell_and_can_be_drawn),
         cmocka_unit_test(a_sweep_is_not_overwritten_but_resumed),
         cmocka_unit_test(a_killed_sweep_loses_at_most_the_run_in_flight),
+        cmocka_unit_test(a_sweep_goes_on_as_it_was_begun_with_its_folder_alone),
         cmocka_unit_test(a_sweep_is_not_resumed_as_another),
         cmocka_unit_test(failed_runs_are_tried_again_and_count_until_they_succeed),
         cmocka_unit_test(what_no_run_could_do_stops_a_sweep_before_it_begins),

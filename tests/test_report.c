@@ -134,12 +134,13 @@ static void a_description_of_other_things_than_words_is_no_hindrance(void **stat
     file = fopen(path, "w");
     assert_non_null(file);
     fputs("{\"options\":[1,\"--lock=mcs\"],\"environment\":{\"advice\":[2,null]},"
-          "\"traces\":{\"x.slt\":3},\"repeats\":\"4\"}",
+          "\"traces\":{\"x y.slt\":3},\"repeats\":\"4\",\"until\":\"2%,30\","
+          "\"shard\":\"1/2\",\"compare_itself\":false}",
           file);
     fclose(file);
     page = page_of("", "odd.html");
-    assert_non_null(strstr(page, "slablab sweep x.slt "));
-    assert_non_null(strstr(page, " --lock=mcs "));
+    assert_non_null(strstr(page, "slablab sweep 'x y.slt' --lock=mcs --until=2%,30 --shard=1/2 "
+                                 "--no-aa -o "));
     free(page);
     file = fopen(path, "w");
     assert_non_null(file);

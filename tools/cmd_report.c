@@ -416,23 +416,18 @@ static void word_print(FILE *stream, const char *word)
 
 static void command_print(const struct report *report)
 {
-    const json_t *option, *digest;
-    const char *trace;
+    struct word_list words = {0};
     char *text = NULL;
-    size_t size = 0, i;
+    size_t size = 0;
     FILE *stream = report->sweep ? text_open(&text, &size) : NULL;
 
     if (!stream)
         return;
+    if (sweep_file_arguments(report->sweep, report->folder, &words) != 0)
+        memory_missing("a command");
     fprintf(stream, "slablab sweep");
-    json_object_foreach((json_t *)record_at(report->sweep, "traces"), trace, digest)
-        word_print(stream, trace);
-    json_array_foreach(record_at(report->sweep, "options"), i, option)
-        word_print(stream, record_text(option, ""));
-    if (record_at(report->sweep, "repeats"))
-        fprintf(stream, " -n %.0f", record_number(report->sweep, "repeats"));
-    word_print(stream, "-o");
-    word_print(stream, report->folder);
+    for (size_t i = 0; i < words.count; i++)
+        word_print(stream, words.words[i]);
     fprintf(stream, "\nslablab report");
     word_print(stream, report->folder);
     fprintf(stream, " -o REPORT.html\n");
@@ -440,14 +435,13 @@ static void command_print(const struct report *report)
     page_heading(report->page, "How to run it again");
     page_preformatted(report->page, text);
     free(text);
+    word_list_cleanup(&words);
 }
 
 /* ---- all of it ---- */
 
 static int report_read(struct report *report, struct error *error)
 {
-    json_error_t reason;
-    char *path;
     int code = series_read(report->folder, report->with, &report->series, error);
 
     if (code == 0)
@@ -461,14 +455,8 @@ static int report_read(struct report *report, struct error *error)
         code = error_set(error, ENOMEM, "no memory to compare memory and throughput");
     if (code)
         return code;
-    if (asprintf(&path, "%s/%s", report->folder, SWEEP_FILE_NAME) < 0)
-        return error_set(error, ENOMEM, "no memory for a path");
-    /* Results need not have it, but what is there must be read. */
-    report->sweep = json_load_file(path, 0, &reason);
-    if (!report->sweep && access(path, F_OK) == 0)
-        code = error_set(error, EINVAL, "%s: line %d: %s", path, reason.line, reason.text);
-    free(path);
-    return code;
+    code = sweep_file_read(report->folder, &report->sweep, error);
+    return code == -ENOENT ? 0 : code; /* results need not have it; what is there must be read */
 }
 
 static int report_write(const struct report *report, struct error *error)

@@ -15,6 +15,7 @@
 #include "tools/sweep_enough.h"
 #include "tools/sweep_file.h"
 #include "tools/sweep_fit.h"
+#include "tools/sweep_folder.h"
 #include "tools/sweep_plan.h"
 #include "tools/sweep_run.h"
 #include "tools/sweep_table.h"
@@ -22,12 +23,10 @@
 #include "tools/trial.h"
 #include "traces/trace.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define REPEATS_DEFAULT 3
@@ -42,6 +41,7 @@ struct arguments {
     struct until until;
     struct shard shard;
     bool resume;
+    bool as_begun;  /* no more was asked for than to go on */
     char **command; /* as typed */
 };
 
@@ -74,7 +74,8 @@ static const struct argp_option option_table[] = {
      "only the I-th of N parts of the runs, for N machines or folders; their files together, one "
      "behind the other, are those of the whole",
      0},
-    {"resume", KEY_RESUME, NULL, 0, "go on with a sweep that was broken off", 0},
+    {"resume", KEY_RESUME, NULL, 0,
+     "go on with a sweep that was broken off; -o DIR is enough beside it", 0},
     {0}};
 
 static void parse_repeats(struct arguments *arguments, const char *text, struct argp_state *state)
@@ -101,12 +102,27 @@ static void default_to_simulated(struct arguments *arguments, struct argp_state 
         options->replicas.automatic = true;
 }
 
+/* `sweep --resume -o DIR`, and nothing else. */
+static bool asked_to_go_on(const struct arguments *arguments)
+{
+    const struct sweep_request *request = &arguments->request;
+
+    return arguments->resume && arguments->folder && !arguments->traces.count &&
+           !arguments->options.given.count && !arguments->machines.given.count &&
+           !request->repeats && !request->until && !request->shard && request->compare_itself;
+}
+
 static void check_arguments(struct arguments *arguments, struct argp_state *state)
 {
     struct sweep_request *request = &arguments->request;
 
+    arguments->as_begun = asked_to_go_on(arguments);
+    if (arguments->as_begun)
+        return;
     if (arguments->traces.count == 0)
-        argp_error(state, "which trace?");
+        argp_error(state, "which trace?%s",
+                   arguments->resume ? " (Without any, --resume takes no other options but -o)"
+                                     : "");
     if (arguments->options.repeats != 1)
         argp_error(state, "repetitions of a sweep are asked for with -n, not --repeat");
     if (!arguments->folder)
@@ -181,6 +197,7 @@ static const struct argp argp = {
     "  slablab sweep find.slt -a magazine --set magazine.resize=on,off --lock tas,mcs --bind "
     "compact --bind scatter -o out\n"
     "  slablab sweep traces/samples/*.slt -a magazine,malloc:libc --until 2%,30 -o out --resume\n"
+    "  slablab sweep --resume -o out\n"
     "  slablab sweep gcc.slt -n 10 --shard 2/16 -o part-2\n"
     "  slablab sweep gcc.slt --machine opteron-6172x4,generic-64 -a magazine -t 1..48 -o out\n"
     "  slablab plot out\n\n"
@@ -196,9 +213,10 @@ static const struct argp argp = {
     "figures. Where a machine has fewer CPUs than some of the threads listed, those runs are left "
     "out, and said.\n\n"
     "A sweep that was killed loses at most the run in flight (and, if the whole machine lost its "
-    "power, what the system had not yet written); --resume goes on with the rest, "
-    "given the same options and traces, which are in DIR/" SWEEP_FILE_NAME ". A run that fails is "
-    "noted in the results with what it said, and the sweep goes on; --resume tries it again. The "
+    "power, what the system had not yet written); --resume goes on with the rest. "
+    "The options and traces are in DIR/" SWEEP_FILE_NAME ", where traces have the names they were "
+    "given; options that are given again have to be the same. A run that fails is noted in the "
+    "results with what it said, and the sweep goes on; --resume tries it again. The "
     "status is 1 as long as some run has no valid result.",
     children,
     NULL,
@@ -312,47 +330,6 @@ static int combinations_create(struct sweep *sweep, struct error *error)
     return code;
 }
 
-static int folder_make(const char *folder, struct error *error)
-{
-    struct stat status;
-
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-        return error_set(error, errno, "%s: %s", folder, strerror(errno));
-    if (stat(folder, &status) != 0 || !S_ISDIR(status.st_mode))
-        return error_set(error, ENOTDIR, "%s: is no folder", folder);
-    return 0;
-}
-
-/* What runs that were killed as they wrote left there; the folder is this sweep's alone. */
-static void series_folder_clean(const char *path)
-{
-    DIR *opened = opendir(path);
-    const struct dirent *entry;
-
-    while (opened && (entry = readdir(opened))) {
-        const char *end = strrchr(entry->d_name, '.');
-
-        if (end && strcmp(end, ".new") == 0)
-            unlinkat(dirfd(opened), entry->d_name, 0);
-    }
-    if (opened)
-        closedir(opened);
-}
-
-static int series_folder_make(const char *folder, struct error *error)
-{
-    char *path;
-    int code;
-
-    if (asprintf(&path, "%s/%s", folder, SERIES_FOLDER) < 0)
-        return error_set(error, ENOMEM, "no memory for a path");
-    code = folder_make(path, error);
-    if (code == 0)
-        series_folder_clean(path);
-    free(path);
-    return code;
-}
-
 /* A run with a valid result is not run again; one that failed is, and its last record counts. */
 static void note_record(void *context, const json_t *record)
 {
@@ -367,35 +344,12 @@ static int results_open(struct sweep *sweep, struct error *error)
 {
     const struct arguments *arguments = sweep->arguments;
     const char *folder = arguments->folder;
-    long whole = -1;
-    char *path;
-    int code = folder_make(folder, error);
 
-    if (code)
-        return code;
-    if (asprintf(&path, "%s/%s", folder, RUNS_FILE_NAME) < 0)
-        return error_set(error, ENOMEM, "no memory for a path");
-    if (access(path, F_OK) != 0 && arguments->resume) {
-        code = error_set(error, ENOENT, "%s is not there: nothing to go on with", path);
-        rmdir(folder); /* ours, if it is empty */
-    } else if (access(path, F_OK) != 0) {
-        code = sweep_file_write(folder, sweep->description, error);
-    } else if (!arguments->resume) {
-        code = error_set(error, EEXIST,
-                         "%s is there already: --resume goes on with it; or name another folder",
-                         path);
-    } else {
-        code = sweep_file_compare(folder, sweep->description, error);
-        if (code == 0)
-            code = runs_file_read(folder, note_record, sweep, &whole, error);
-        if (code == 0 && sweep->code)
-            code = error_set(error, ENOMEM, "no memory for the runs of %s", folder);
-    }
-    free(path);
-    if (code)
-        return code;
-    sweep->file = runs_file_open(folder, whole, error);
-    return sweep->file < 0 ? sweep->file : series_folder_make(folder, error);
+    sweep->file =
+        sweep_folder_open(folder, arguments->resume, sweep->description, note_record, sweep, error);
+    if (sweep->file < 0)
+        return sweep->file;
+    return sweep->code ? error_set(error, ENOMEM, "no memory for the runs of %s", folder) : 0;
 }
 
 /* ---- running ---- */
@@ -526,28 +480,68 @@ static void sweep_cleanup(struct sweep *sweep)
         close(sweep->file);
 }
 
+static void arguments_init(struct arguments *arguments)
+{
+    *arguments = (struct arguments){.request.compare_itself = true, .shard = {1, 1}};
+    replay_options_init(&arguments->options);
+    machine_options_init(&arguments->machines);
+}
+
+static void arguments_cleanup(struct arguments *arguments)
+{
+    machine_options_cleanup(&arguments->machines);
+    replay_options_cleanup(&arguments->options);
+    word_list_cleanup(&arguments->traces);
+}
+
+/*
+ * In place of `--resume -o DIR` the words with which the sweep in DIR was begun, and --resume. They
+ * are the caller's, and have to stay there as long as the arguments.
+ */
+static int arguments_of_folder(struct arguments *arguments, struct word_list *words,
+                               struct error *error)
+{
+    json_t *description;
+    int code = sweep_file_read(arguments->folder, &description, error);
+
+    if (code)
+        return error_prefix(error, code, "nothing to go on with");
+    if (word_list_add(words, "slablab sweep") || word_list_add(words, "--resume") ||
+        sweep_file_arguments(description, arguments->folder, words))
+        code = error_set(error, ENOMEM, "no memory for options");
+    json_decref(description);
+    if (code)
+        return code;
+    arguments_cleanup(arguments);
+    arguments_init(arguments);
+    command_parse(&argp, (int)words->count, words->words, 0, arguments);
+    return 0;
+}
+
 int cmd_sweep(int argc, char **argv)
 {
-    struct arguments arguments = {.request.compare_itself = true, .shard = {1, 1}};
+    struct arguments arguments;
+    struct word_list begun = {0};
     struct sweep sweep = {.arguments = &arguments, .file = -1};
     char *typed[argc + 2]; /* "slablab", "sweep", the rest */
     struct error error;
-    size_t missing;
-    int code;
+    size_t missing = 0;
+    int code = 0;
 
     cpu_read(&sweep.begun);
     typed[0] = "slablab";
     typed[1] = "sweep";
     memcpy(&typed[2], &argv[1], (size_t)argc * sizeof *argv); /* with the NULL at the end */
-    arguments.command = typed;
-    replay_options_init(&arguments.options);
-    machine_options_init(&arguments.machines);
+    arguments_init(&arguments);
     command_parse(&argp, argc, argv, 0, &arguments);
-    code = sweep_run(&sweep, &missing, &error);
+    if (arguments.as_begun)
+        code = arguments_of_folder(&arguments, &begun, &error);
+    arguments.command = typed;
+    if (code == 0)
+        code = sweep_run(&sweep, &missing, &error);
     sweep_cleanup(&sweep);
-    machine_options_cleanup(&arguments.machines);
-    replay_options_cleanup(&arguments.options);
-    word_list_cleanup(&arguments.traces);
+    arguments_cleanup(&arguments);
+    word_list_cleanup(&begun);
     if (code)
         return command_failed(code, &error);
     return missing ? STATUS_FAILED : STATUS_DONE;

@@ -399,6 +399,20 @@ static void disturbed_leave_out(struct series *series, struct point *point)
     point->nr_runs = kept;
 }
 
+/* How many runs the sweep has when it is done; 0: nothing there says it. */
+static size_t runs_planned(const char *folder)
+{
+    struct error error;
+    json_t *description;
+    json_int_t runs;
+
+    if (sweep_file_read(folder, &description, &error) != 0)
+        return 0;
+    runs = json_integer_value(json_object_get(description, "runs"));
+    json_decref(description);
+    return runs > 0 ? (size_t)runs : 0;
+}
+
 int series_read(const char *folder, unsigned with, struct series *series, struct error *error)
 {
     struct reading reading = {.series = series, .last = json_object()};
@@ -410,7 +424,7 @@ int series_read(const char *folder, unsigned with, struct series *series, struct
     code = runs_file_read(folder, note_last, &reading, NULL, error);
     reading.number = 0;
     series->there = json_object_size(reading.last);
-    series->planned = sweep_file_runs(folder);
+    series->planned = runs_planned(folder);
     if (code == 0)
         code = runs_file_read(folder, visit, &reading, NULL, error);
     json_decref(reading.last);

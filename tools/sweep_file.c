@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* By name, what comes behind "=" apart. */
 static int compare_names(const char *a, const char *b)
@@ -90,20 +91,92 @@ int sweep_file_write(const char *folder, const json_t *description, struct error
     return outfile_commit(&file, error);
 }
 
-size_t sweep_file_runs(const char *folder)
+int sweep_file_read(const char *folder, json_t **description, struct error *error)
 {
-    struct error error;
-    json_t *description;
-    json_int_t runs;
+    json_error_t reason;
     char *path;
+    int code = file_path(folder, &path, error);
 
-    if (file_path(folder, &path, &error) != 0)
-        return 0;
-    description = json_load_file(path, 0, NULL);
+    *description = NULL;
+    if (code)
+        return code;
+    if (access(path, F_OK) != 0) {
+        code = error_set(error, ENOENT, "%s: %s", path, strerror(errno));
+    } else if (!(*description = json_load_file(path, 0, &reason))) {
+        code = error_set(error, EINVAL, "%s: line %d: %s", path, reason.line, reason.text);
+    } else if (!json_is_array(json_object_get(*description, "options")) ||
+               !json_is_object(json_object_get(*description, "traces"))) {
+        code = error_set(error, EINVAL, "%s: expected options and traces", path);
+        json_decref(*description);
+        *description = NULL;
+    }
     free(path);
-    runs = json_integer_value(json_object_get(description, "runs"));
-    json_decref(description);
-    return runs > 0 ? (size_t)runs : 0;
+    return code;
+}
+
+static int arguments_add_traces(const json_t *traces, struct word_list *words)
+{
+    const char *trace;
+    json_t *digest;
+    int code = 0;
+
+    json_object_foreach((json_t *)traces, trace, digest) code =
+        code ? code : word_list_add(words, "%s", trace);
+    return code;
+}
+
+/* Is there one that stands for an option where it is not behind a `--`? */
+static bool traces_look_like_options(const json_t *traces)
+{
+    const char *trace;
+    json_t *digest;
+
+    json_object_foreach((json_t *)traces, trace, digest)
+    {
+        if (*trace == '-')
+            return true;
+    }
+    return false;
+}
+
+/* "--until=2%,30", if the description has such a text. */
+static int arguments_add_text(const json_t *description, const char *key, struct word_list *words)
+{
+    const char *text = json_string_value(json_object_get(description, key));
+
+    return text ? word_list_add(words, "--%s=%s", key, text) : 0;
+}
+
+int sweep_file_arguments(const json_t *description, const char *folder, struct word_list *words)
+{
+    const json_t *traces = json_object_get(description, "traces"), *option;
+    json_int_t repeats = json_integer_value(json_object_get(description, "repeats"));
+    bool behind = traces_look_like_options(traces);
+    int code = behind ? 0 : arguments_add_traces(traces, words);
+    size_t i;
+
+    json_array_foreach(json_object_get(description, "options"), i, option)
+    {
+        if (code == 0 && json_is_string(option))
+            code = word_list_add(words, "%s", json_string_value(option));
+    }
+    if (code == 0 && repeats > 0) {
+        code = word_list_add(words, "-n");
+        code = code ? code : word_list_add(words, "%lld", (long long)repeats);
+    }
+    if (code == 0)
+        code = arguments_add_text(description, "until", words);
+    if (code == 0)
+        code = arguments_add_text(description, "shard", words);
+    if (code == 0 && json_is_false(json_object_get(description, "compare_itself")))
+        code = word_list_add(words, "--no-aa");
+    if (code == 0)
+        code = word_list_add(words, "-o");
+    if (code == 0)
+        code = word_list_add(words, "%s", folder);
+    if (code == 0 && behind)
+        code = word_list_add(words, "--");
+    return code || !behind ? code : arguments_add_traces(traces, words);
 }
 
 /* A word of `words` that is not among `others`, or NULL. */
@@ -230,20 +303,14 @@ static int compare_rest(const char *folder, const json_t *then, const json_t *no
 
 int sweep_file_compare(const char *folder, const json_t *description, struct error *error)
 {
-    json_error_t reason;
     json_t *then;
-    char *path;
-    int code = file_path(folder, &path, error);
+    int code = sweep_file_read(folder, &then, error);
 
     if (code)
-        return code;
-    then = json_load_file(path, 0, &reason);
-    if (!json_is_object(then) || !json_is_array(json_object_get(then, "options")) ||
-        !json_is_object(json_object_get(then, "traces")))
-        code = error_set(error, EINVAL,
-                         "%s: what the runs in %s are of cannot be read (%s); name another folder",
-                         path, folder, then ? "expected options and traces" : reason.text);
-    else if (strcmp(json_string_value(json_object_get(then, "schema")) ?: "", SWEEP_SCHEMA) != 0)
+        return error_prefix(error, code,
+                            "what the runs in %s are of cannot be read, so name another folder",
+                            folder);
+    if (strcmp(json_string_value(json_object_get(then, "schema")) ?: "", SWEEP_SCHEMA) != 0)
         code = error_set(error, EINVAL,
                          "%s was begun by another version of this program, which named its runs "
                          "otherwise: name another folder",
@@ -259,6 +326,5 @@ int sweep_file_compare(const char *folder, const json_t *description, struct err
     if (code == 0)
         code = compare_rest(folder, then, description, error);
     json_decref(then);
-    free(path);
     return code;
 }

@@ -39,8 +39,17 @@ json_t *sweep_description(const struct word_list *options, const struct word_lis
 /* Writes `folder`/sweep.json. */
 int sweep_file_write(const char *folder, const json_t *description, struct error *error);
 
-/* How many runs the sweep in `folder` has when it is done; 0: nothing there says it. */
-size_t sweep_file_runs(const char *folder);
+/*
+ * What the sweep in `folder` was asked for, a new reference. -ENOENT: nothing there says it;
+ * -EINVAL: what is there does not.
+ */
+int sweep_file_read(const char *folder, json_t **description, struct error *error);
+
+/*
+ * Adds the arguments, a word each, that ask for the same with `folder` for the results. What is in
+ * the description and no word is passed over. -ENOMEM.
+ */
+int sweep_file_arguments(const json_t *description, const char *folder, struct word_list *words);
 
 /*
  * -EINVAL: the description in `folder` is another, or cannot be read, or is of an older version;
