@@ -70,6 +70,25 @@ static void each_script_draws_the_same_bytes_alone(void **state)
         "diff -r @/alone @/sweep/plots");
 }
 
+/* Of undisturbed runs captions say nothing of it. */
+static void captions_say_how_many_runs_were_disturbed(void **state)
+{
+    (void)state;
+    cli_shell(
+        "rm -rf @/calm @/beside; mkdir @/calm @/beside; "
+        "sed 's/,\"checksum\":\"[0-9a-f]*\"//; s/\"disturbed\":[a-z]*/\"disturbed\":false/' "
+        "@/sweep/runs.jsonl >@/calm/runs.jsonl; "
+        "sed 's/\"disturbed\":false/\"disturbed\":true/' @/calm/runs.jsonl >@/beside/runs.jsonl");
+    cli_run("plot @/calm");
+    assert_status(0);
+    cli_run("plot @/beside");
+    assert_status(0);
+    cli_shell("cd @; grep -q 'caption_text = .*; 2 runs a point.$' "
+              "calm/plots/hackbench-throughput-over-threads.gp; "
+              "grep -q 'caption_text = .*; 2 runs a point; 16 of all 16 disturbed.$' "
+              "beside/plots/hackbench-throughput-over-threads.gp");
+}
+
 static void the_same_data_give_the_same_bytes_as_png_too(void **state)
 {
     (void)state;
@@ -238,6 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_picture_has_its_data_and_its_script),
         cmocka_unit_test(each_script_draws_the_same_bytes_alone),
+        cmocka_unit_test(captions_say_how_many_runs_were_disturbed),
         cmocka_unit_test(the_same_data_give_the_same_bytes_as_png_too),
         cmocka_unit_test(the_overview_is_drawn_where_matplotlib_is),
         cmocka_unit_test(the_help_names_every_picture),

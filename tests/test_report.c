@@ -110,6 +110,39 @@ static void the_same_sweep_makes_the_same_page(void **state)
     free(again);
 }
 
+static void pictures_older_than_the_last_run_are_drawn_anew(void **state)
+{
+    char *page;
+
+    (void)state;
+    free(page_of("", "drawn.html"));
+    cli_shell("cd @/out/plots; for p in *.svg; do echo '<svg>by hand</svg>' >$p; done");
+    page = page_of("", "drawn.html");
+    assert_non_null(strstr(page, "by hand"));
+    free(page);
+    cli_shell("touch @/out/runs.jsonl");
+    page = page_of("", "drawn.html");
+    assert_null(strstr(page, "by hand"));
+    free(page);
+}
+
+static void where_there_is_nothing_to_draw_the_page_says_so(void **state)
+{
+    char path[192], *page;
+
+    (void)state;
+    cli_run("sweep --machine generic-64 " HACKBENCH
+            " -a magazine -t 1 --events 1000 --record none --latency off -o @/one");
+    assert_status(0);
+    cli_run("report @/one -o @/one.html");
+    assert_status(0);
+    snprintf(path, sizeof path, "%s/one.html", cli_folder);
+    page = cli_read_file(path);
+    assert_non_null(strstr(page, "nothing to draw"));
+    assert_non_null(strstr(page, "How to run it again"));
+    free(page);
+}
+
 static void what_is_no_sweep_is_refused(void **state)
 {
     (void)state;
@@ -157,6 +190,8 @@ int main(void)
         cmocka_unit_test(findings_come_first_and_the_command_last),
         cmocka_unit_test(markdown_links_to_the_pictures),
         cmocka_unit_test(the_same_sweep_makes_the_same_page),
+        cmocka_unit_test(pictures_older_than_the_last_run_are_drawn_anew),
+        cmocka_unit_test(where_there_is_nothing_to_draw_the_page_says_so),
         cmocka_unit_test(what_is_no_sweep_is_refused),
         cmocka_unit_test(a_description_of_other_things_than_words_is_no_hindrance),
     };

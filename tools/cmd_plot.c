@@ -6,21 +6,21 @@
 #include "sim/error.h"
 #include "tools/command.h"
 #include "tools/figures.h"
-#include "tools/plot_data.h"
-#include "tools/plot_draw.h"
+#include "tools/list_option.h"
+#include "tools/plot_sweep.h"
 #include "tools/series.h"
 
 #include <argp.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 struct arguments {
     const char *folder;
-    struct plot_request request;
-    unsigned with; /* enum series_with */
+    const char *format;
+    struct word_list figures; /* to draw besides */
+    unsigned with;            /* enum series_with */
 };
 
 enum key { KEY_FORMAT = 0x100, KEY_FIGURE, KEY_DISTURBED };
@@ -42,10 +42,10 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_FORMAT:
         if (strcmp(text, "svg") != 0 && strcmp(text, "png") != 0)
             argp_error(state, "--format: '%s': expected svg or png", text);
-        arguments->request.format = text;
+        arguments->format = text;
         return 0;
     case KEY_FIGURE:
-        if (figures_parse(text, &arguments->request.figures, &error) != 0)
+        if (figures_parse(text, &arguments->figures, &error) != 0)
             argp_error(state, "--figure: %s", error.text);
         return 0;
     case KEY_DISTURBED:
@@ -94,23 +94,6 @@ static const struct argp argp = {
     NULL,
     NULL};
 
-static int pictures_draw(const struct series *series, const struct plot_request *request,
-                         struct error *error)
-{
-    struct plot_list list = {0};
-    int code = plot_data_write(series, request, &list, error);
-
-    if (code == 0)
-        code = plot_list_draw(&list, request->plots, request->format, stdout, error);
-    if (code == 0 && list.sides_missing)
-        fprintf(stderr, "%zu runs without their side file, the first: %s\n", list.sides_missing,
-                list.side_missing);
-    if (code == 0 && list.side_failure)
-        code = error_set(error, list.side_failure, "pictures are missing: %s", list.side_missing);
-    plot_list_cleanup(&list);
-    return code;
-}
-
 static bool is_folder(const char *path)
 {
     struct stat status;
@@ -120,8 +103,7 @@ static bool is_folder(const char *path)
 
 int cmd_plot(int argc, char **argv)
 {
-    struct arguments arguments = {.request.format = "svg"};
-    char *scripts = NULL, *plots = NULL;
+    struct arguments arguments = {.format = "svg"};
     struct series series;
     struct error error;
     int code;
@@ -134,20 +116,10 @@ int cmd_plot(int argc, char **argv)
     code = series_read(arguments.folder, arguments.with, &series, &error);
     if (code)
         return command_failed(code, &error);
-    code = plot_scripts_find(&scripts, &error);
-    if (code == 0 && asprintf(&plots, "%s/plots", arguments.folder) < 0)
-        code = error_set(&error, ENOMEM, "no memory for a path");
-    if (code == 0)
-        code = plot_folder_make(plots, &error);
-    arguments.request.folder = arguments.folder;
-    arguments.request.scripts = scripts;
-    arguments.request.plots = plots;
-    if (code == 0)
-        code = pictures_draw(&series, &arguments.request, &error);
+    code =
+        plot_sweep(&series, arguments.folder, arguments.format, &arguments.figures, stdout, &error);
     series_left_out_print(&series, arguments.folder, stderr);
-    free(scripts);
-    free(plots);
     series_cleanup(&series);
-    word_list_cleanup(&arguments.request.figures);
+    word_list_cleanup(&arguments.figures);
     return code ? command_failed(code, &error) : STATUS_DONE;
 }

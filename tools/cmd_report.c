@@ -4,7 +4,6 @@
  * run, and the command that runs it again.
  */
 #include "sim/error.h"
-#include "tools/child.h"
 #include "tools/command.h"
 #include "tools/compare.h"
 #include "tools/list_option.h"
@@ -12,16 +11,15 @@
 #include "tools/pareto.h"
 #include "tools/record.h"
 #include "tools/report_page.h"
+#include "tools/report_pictures.h"
 #include "tools/sweep_file.h"
 #include "traces/outfile.h"
 
 #include <argp.h>
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 struct arguments {
     const char *folder;
@@ -75,8 +73,8 @@ static const struct argp argp = {
     option_table,
     parse_option,
     "DIR -o REPORT.html",
-    "Makes one page of a sweep: findings in words, tables, pictures (drawn if they are not there "
-    "yet), where it was run, and how to run it again.\v"
+    "Makes one page of a sweep: findings in words, tables, pictures (drawn if they are not there, "
+    "or older than the last run), where it was run, and how to run it again.\v"
     "Examples:\n"
     "  slablab report out -o out.html\n"
     "  slablab report out --format md -o out.md\n\n"
@@ -259,108 +257,6 @@ static void scaling_table(const struct report *report)
     table_end(report, &table);
 }
 
-/* ---- pictures ---- */
-
-static int is_svg(const struct dirent *entry)
-{
-    size_t length = strlen(entry->d_name);
-
-    return length > 4 && strcmp(entry->d_name + length - 4, ".svg") == 0;
-}
-
-/* What a reader wants first; the rest after these, by name. */
-static size_t picture_rank(const char *name)
-{
-    static const char *const first[] = {"-throughput-over-magazine",
-                                        "-throughput-against-memory",
-                                        "-throughput",
-                                        "-memory",
-                                        "-locks",
-                                        "-layers",
-                                        "-latency",
-                                        "-ledger"};
-    size_t rank = 0;
-
-    while (rank < sizeof first / sizeof first[0] && !strstr(name, first[rank]))
-        rank++;
-    return rank;
-}
-
-/* Traces stay together: names begin with theirs. */
-static int picture_order(const struct dirent **a, const struct dirent **b)
-{
-    const char *x = (*a)->d_name, *y = (*b)->d_name;
-    size_t length = strcspn(x, "-") < strcspn(y, "-") ? strcspn(x, "-") : strcspn(y, "-");
-    int order = strncmp(x, y, length + 1);
-
-    if (order == 0)
-        order = (picture_rank(x) > picture_rank(y)) - (picture_rank(x) < picture_rank(y));
-    return order ? order : strcmp(x, y);
-}
-
-/* Draws those of the folder; what cannot be drawn is said by whom it is drawn by. */
-static int pictures_draw(const struct report *report, struct error *error)
-{
-    char *folder = (char *)report->folder;
-    char *all[] = {"slablab", "plot", "--format=svg", "--include-disturbed", "--", folder, NULL};
-    char *most[] = {"slablab", "plot", "--format=svg", "--", folder, NULL};
-    struct child_result result;
-    int code = child_run("/proc/self/exe", report->with & SERIES_WITH_DISTURBED ? all : most,
-                         &result, error);
-
-    if (code)
-        return code;
-    if (result.status != 0)
-        code = error_set(error, EIO, "the pictures could not be drawn: %s", result.messages);
-    child_result_cleanup(&result);
-    return code;
-}
-
-/* How many there are, or a negative errno; no folder, no pictures. */
-static int pictures_list(const char *plots, struct dirent ***entries, struct error *error)
-{
-    int count = scandir(plots, entries, is_svg, picture_order);
-
-    if (count >= 0)
-        return count;
-    *entries = NULL;
-    return errno == ENOENT ? 0 : error_set(error, errno, "%s: %s", plots, strerror(errno));
-}
-
-static int pictures_print(const struct report *report, struct error *error)
-{
-    struct dirent **entries = NULL;
-    char *plots;
-    int count, code = 0;
-
-    if (asprintf(&plots, "%s/plots", report->folder) < 0)
-        return error_set(error, ENOMEM, "no memory for a path");
-    count = pictures_list(plots, &entries, error);
-    if (count == 0) {
-        free(entries);
-        entries = NULL;
-        code = pictures_draw(report, error);
-        count = code ? 0 : pictures_list(plots, &entries, error);
-    }
-    code = count < 0 ? count : code;
-    if (code == 0)
-        page_heading(report->page, "Pictures");
-    for (int i = 0; i < count; i++) {
-        char *path = NULL;
-
-        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): no list, no entries */
-        if (code == 0 && asprintf(&path, "%s/%s", plots, entries[i]->d_name) < 0)
-            code = error_set(error, ENOMEM, "no memory for a path");
-        if (code == 0)
-            code = page_picture(report->page, path, error);
-        free(path);
-        free(entries[i]);
-    }
-    free(entries);
-    free(plots);
-    return code;
-}
-
 /* ---- where, and how again ---- */
 
 static bool report_is_simulated(const struct report *report)
@@ -488,7 +384,7 @@ static int report_write(const struct report *report, struct error *error)
     pareto_table(report);
     scaling_table(report);
     if (S_ISDIR(status.st_mode))
-        code = pictures_print(report, error);
+        code = report_pictures_print(report->page, &report->series, report->folder, error);
     provenance_print(report);
     command_print(report);
     page_end(report->page);

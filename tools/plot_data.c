@@ -53,7 +53,8 @@ static void threads_add(struct plot_trace *trace, unsigned threads)
 /* Points of the trace without those that a design is only compared with itself by. */
 static int trace_fill(const struct series *series, struct plot_trace *trace)
 {
-    size_t fewest = SIZE_MAX, most = 0;
+    size_t fewest = SIZE_MAX, most = 0, runs = 0, disturbed = 0;
+    int length;
 
     trace->points = calloc(series->count, sizeof *trace->points);
     trace->threads = calloc(series->count, sizeof *trace->threads);
@@ -69,8 +70,15 @@ static int trace_fill(const struct series *series, struct plot_trace *trace)
         threads_add(trace, point->threads);
         fewest = point->nr_runs < fewest ? point->nr_runs : fewest;
         most = point->nr_runs > most ? point->nr_runs : most;
+        runs += point->nr_runs;
+        disturbed += point_disturbed(point);
     }
-    snprintf(trace->runs, sizeof trace->runs, fewest == most ? "%zu" : "%zu to %zu", fewest, most);
+    length =
+        snprintf(trace->runs, sizeof trace->runs,
+                 fewest == most ? "%zu runs a point" : "%zu to %zu runs a point", fewest, most);
+    if (disturbed)
+        snprintf(trace->runs + length, sizeof trace->runs - (size_t)length,
+                 "; %zu of all %zu disturbed", disturbed, runs);
     return 0;
 }
 
@@ -169,7 +177,7 @@ int plot_data_write(const struct series *series, const struct plot_request *requ
                                  .scripts = request->scripts,
                                  .plots = request->plots,
                                  .format = request->format,
-                                 .figures = &request->figures,
+                                 .figures = request->figures,
                                  .list = list,
                                  .error = error,
                                  .values = calloc(most_runs(series), sizeof(double))};

@@ -27,13 +27,13 @@ struct plot_list {
     int side_failure;     /* errno of one that is there and could not be read */
 };
 
-/* All but the figures is borrowed. */
+/* All is borrowed. */
 struct plot_request {
-    const char *folder;       /* of the sweep */
-    const char *scripts;      /* where the templates are */
-    const char *plots;        /* the folder to write to */
-    const char *format;       /* "svg", "png" */
-    struct word_list figures; /* to draw besides, of figures.h */
+    const char *folder;              /* of the sweep */
+    const char *scripts;             /* where the templates are */
+    const char *plots;               /* the folder to write to */
+    const char *format;              /* "svg", "png" */
+    const struct word_list *figures; /* to draw besides, of figures.h */
 };
 
 /*

@@ -90,11 +90,13 @@ static int picture_draw(const char *plots, const char *format, const struct plot
         return code;
     }
     if (result.status == 0) {
-        fprintf(names, "%s/%s.%s\n", plots, entry->name, format);
+        if (names)
+            fprintf(names, "%s/%s.%s\n", plots, entry->name, format);
     } else if (entry->python && (result.status == SCRIPT_UNSUPPORTED || result.status == 127)) {
         result.messages[strcspn(result.messages, "\n")] = '\0';
-        say_not_drawn(entry->name,
-                      result.status == 127 ? "python3 is not installed" : result.messages);
+        if (names)
+            say_not_drawn(entry->name,
+                          result.status == 127 ? "python3 is not installed" : result.messages);
     } else if (result.status == 127) {
         code = error_set(error, EIO, "gnuplot is not installed (`make deps` installs it)");
     } else {
@@ -118,7 +120,7 @@ int plot_list_draw(const struct plot_list *list, const char *plots, const char *
             code = picture_draw(plots, format, entry, names, error);
     }
     command_progress_clear();
-    for (size_t i = 0; code == 0 && i < list->count; i++) {
+    for (size_t i = 0; code == 0 && names && i < list->count; i++) {
         if (list->entries[i].missing)
             say_not_drawn(list->entries[i].name, list->entries[i].missing);
     }

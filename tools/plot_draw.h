@@ -19,7 +19,7 @@ int plot_folder_make(const char *folder, struct error *error);
 
 /*
  * Runs each script of the list in the folder `plots`, prints what was drawn to `names`, and on
- * stderr what was not and why.
+ * stderr what was not and why; `names` NULL: neither.
  */
 int plot_list_draw(const struct plot_list *list, const char *plots, const char *format, FILE *names,
                    struct error *error);

@@ -190,7 +190,7 @@ static void script_begin(struct picture *picture, FILE *stream, const char *prog
         snprintf(caption, sizeof caption, "trace %s; simulated on %s, in virtual time",
                  picture->trace->path, picture->trace->machine);
     else
-        snprintf(caption, sizeof caption, "trace %s; %s; %s runs a point", picture->trace->name,
+        snprintf(caption, sizeof caption, "trace %s; %s; %s", picture->trace->name,
                  writer->series->machine, picture->trace->runs);
     snprintf(sentence, sizeof sentence, "%s", title);
     snprintf(remark, sizeof remark, "%s", note);

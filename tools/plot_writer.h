@@ -39,7 +39,7 @@ struct plot_trace {
     size_t count;
     unsigned *threads; /* numbers of them, ascending */
     size_t nr_threads;
-    char runs[64]; /* how many a point rests on: "3", "2 to 3" */
+    char runs[128]; /* what a point rests on: "2 to 3 runs a point; 4 of all 24 disturbed" */
 };
 
 struct picture {

@@ -377,13 +377,20 @@ static bool is_disturbed(const json_t *record)
     return json_is_true(json_object_get(record, "disturbed"));
 }
 
-/* On a machine that is never quiet all runs may be disturbed, and are better than none. */
-static void disturbed_leave_out(struct series *series, struct point *point)
+size_t point_disturbed(const struct point *point)
 {
-    size_t disturbed = 0, kept = 0;
+    size_t disturbed = 0;
 
     for (size_t i = 0; i < point->nr_runs; i++)
         disturbed += is_disturbed(point->runs[i]);
+    return disturbed;
+}
+
+/* On a machine that is never quiet all runs may be disturbed, and are better than none. */
+static void disturbed_leave_out(struct series *series, struct point *point)
+{
+    size_t disturbed = point_disturbed(point), kept = 0;
+
     series->disturbed += disturbed;
     if (disturbed == point->nr_runs)
         series->disturbed_only++;

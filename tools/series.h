@@ -66,6 +66,8 @@ void series_cleanup(struct series *series);
 /* Are both of the same trace (by content, where that is known), machine, threads and replicas? */
 bool point_is_simulated(const struct point *point); /* so its figures are exact, the model's */
 bool points_same_load(const struct point *a, const struct point *b);
+/* How many of its runs something else ran beside. */
+size_t point_disturbed(const struct point *point);
 /* The point that a second arm repeats; NULL: it has no valid run. */
 const struct point *point_first_arm(const struct series *series, const struct point *second);
 

@@ -116,8 +116,12 @@ static void empty_folder(const char *folder)
 void fuzz_plots(const struct fuzz_input *input)
 {
     char folder[FUZZ_FOLDER_BYTES], plots[FUZZ_PATH_BYTES];
-    struct plot_request request = {
-        .folder = folder, .scripts = "tools/plots", .plots = plots, .format = "svg"};
+    const struct word_list no_figures = {0};
+    const struct plot_request request = {.folder = folder,
+                                         .scripts = "tools/plots",
+                                         .plots = plots,
+                                         .format = "svg",
+                                         .figures = &no_figures};
     struct plot_list list = {0};
     struct series series;
     struct error error = {""};
