@@ -93,6 +93,7 @@ static void lists_say_what_there_is(void **state)
     assert_non_null(strstr(cli_last.output, "magazine.magazine_size"));
     assert_non_null(strstr(cli_last.output, "ticket"));
     assert_non_null(strstr(cli_last.output, "perf-script"));
+    assert_non_null(strstr(cli_last.output, "resting_bytes"));
 }
 
 /* ---- wrong input ---- */

@@ -59,6 +59,9 @@ static void values_are_those_that_the_program_knows(void **state)
     assert_offered("slablab replay x.slt --order ", "object trace");
     assert_offered("slablab gen burst --order ", "fifo lifo shuffled");
     assert_offered("slablab explore --scheduler p", "pct");
+    assert_offered("slablab plot x --figure re", "remote resting_bytes");
+    assert_offered("slablab compare x --figure throughput,wa", "throughput,waiting");
+    assert_offered("slablab compare x --baseline h", "helenos");
     assert_offered("slablab replay x.slt --set magazine.resize_th", "magazine.resize_threshold=");
 }
 

@@ -6,6 +6,7 @@
 #include "sim/topology.h"
 #include "sim/virtual/cost_table.h"
 #include "tools/command.h"
+#include "tools/figures.h"
 #include "traces/gen/generate.h"
 #include "traces/import/import.h"
 
@@ -198,12 +199,25 @@ static json_t *list_workloads(void)
     return list;
 }
 
+static json_t *list_figures(void)
+{
+    json_t *list = json_array();
+    const struct figure *figure;
+
+    for (size_t i = 0; (figure = figure_at(i)); i++)
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "name", figure->name,
+                                              "summary", figure->title, "unit", figure->unit,
+                                              "better", figure->more_is_better ? "more" : "less"));
+    return list;
+}
+
 static const struct {
     const char *what;
     json_t *(*list)(void);
 } lists[] = {
     {"allocators", list_allocators}, {"tunables", list_tunables},   {"locks", list_locks},
     {"machines", list_machines},     {"importers", list_importers}, {"workloads", list_workloads},
+    {"figures", list_figures},
 };
 #define LISTS (sizeof lists / sizeof lists[0])
 
@@ -227,7 +241,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         if (!arguments->what)
             argp_error(state,
                        "no list of '%s'; there are: allocators, tunables, locks, machines, "
-                       "importers, workloads",
+                       "importers, workloads, figures",
                        text);
         return 0;
     }
@@ -236,7 +250,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 
 static const struct argp argp = {option_table,
                                  parse_option,
-                                 "[allocators|tunables|locks|machines|importers|workloads]",
+                                 "[allocators|tunables|locks|machines|importers|workloads|figures]",
                                  "Lists what there is; without an argument, all of it.\v"
                                  "Examples:\n"
                                  "  slablab list allocators\n"

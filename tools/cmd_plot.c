@@ -28,7 +28,7 @@ enum key { KEY_FORMAT = 0x100, KEY_FIGURE, KEY_DISTURBED };
 static const struct argp_option option_table[] = {
     {"format", KEY_FORMAT, "svg|png", 0, "of the pictures (default svg)", 0},
     {"figure", KEY_FIGURE, "LIST", 0,
-     "draw these over magazine size besides; `slablab compare --help` says which there are", 0},
+     "draw these over magazine size besides; `slablab list figures` says which there are", 0},
     {"include-disturbed", KEY_DISTURBED, NULL, 0,
      "take runs too that were marked disturbed: something else ran beside them", 0},
     {0}};

@@ -93,6 +93,7 @@ _slablab_values() {
     *:set) _slablab_settings "$4"; return ;;
     import:format) list=importers ;;
     *:costs) list=machines ;;
+    *:baseline) list=allocators ;;
     *) list=$(_slablab_lists | grep -xE -- "${2%s}s") ;;
     esac
     if [[ $list == machines ]]; then
