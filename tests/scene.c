@@ -110,6 +110,20 @@ void scene_free_all(struct cache *cache, unsigned n, void **objects)
         scene_free(cache, objects[i]);
 }
 
+void scene_pass_on(struct cache *cache, unsigned n)
+{
+    while (n--) {
+        void *object;
+
+        fixture_become(0);
+        object = scene_alloc(cache);
+        assert_non_null(object);
+        fixture_become(1);
+        scene_free(cache, object);
+    }
+    fixture_become(0);
+}
+
 uint64_t scene_count(struct cache *cache, const char *name)
 {
     uint64_t count = allocator_inspect(scene, cache, name);
@@ -189,4 +203,26 @@ void assert_aborts(void (*act)(void *argument), void *argument, const char *cons
         if (!strstr(said, *words))
             fail_msg("'%s' is not in: %s", *words, said);
     }
+}
+
+struct wrong_free {
+    struct cache *cache;
+    void *object;
+};
+
+static void free_wrongly(void *argument)
+{
+    struct wrong_free *wrong = argument;
+
+    scene_free(wrong->cache, wrong->object);
+}
+
+void assert_free_aborts(struct cache *cache, void *object)
+{
+    struct wrong_free wrong = {cache, object};
+    char address[32];
+    const char *const words[] = {allocator_design(scene)->name, "'objects'", address, NULL};
+
+    snprintf(address, sizeof address, "%p", object);
+    assert_aborts(free_wrongly, &wrong, words);
 }

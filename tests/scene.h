@@ -28,6 +28,9 @@ void scene_free(struct cache *cache, void *object);
 void scene_alloc_all(struct cache *cache, unsigned n, void **objects);
 void scene_free_all(struct cache *cache, unsigned n, void **objects);
 
+/* n objects, each allocated by CPU 0 and freed by CPU 1. */
+void scene_pass_on(struct cache *cache, unsigned n);
+
 /* An inner number of the design; the test fails if there is none. */
 uint64_t scene_count(struct cache *cache, const char *name);
 
@@ -43,5 +46,7 @@ void scene_ledger_part(struct ledger *part, struct cache *cache);
 
 /* Asserts that act(argument) aborts the process and that its last words hold every one of them. */
 void assert_aborts(void (*act)(void *argument), void *argument, const char *const *words);
+/* That freeing this to the cache, of name "objects", does, and names design, cache and address. */
+void assert_free_aborts(struct cache *cache, void *object);
 
 #endif

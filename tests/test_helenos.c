@@ -641,20 +641,6 @@ static void what_the_design_cannot_find_the_front_end_cannot_either(void **state
 
 /* ---- producer and consumer ---- */
 
-static void pass_on(struct cache *cache, unsigned n)
-{
-    while (n--) {
-        void *object;
-
-        fixture_become(0);
-        object = scene_alloc(cache);
-        assert_non_null(object);
-        fixture_become(1);
-        scene_free(cache, object);
-    }
-    fixture_become(0);
-}
-
 /* Nothing keeps an empty magazine, so each full one is made by the one and destroyed by the other.
  */
 static void a_producer_and_a_consumer_make_a_magazine_for_every_four_objects(void **state)
@@ -663,11 +649,11 @@ static void a_producer_and_a_consumer_make_a_magazine_for_every_four_objects(voi
     uint64_t made, allocs, magazines;
 
     (void)state;
-    pass_on(cache, 100);
+    scene_pass_on(cache, 100);
     made = scene_count(cache, "magazines_made");
     allocs = scene_count(cache, "magazine_cache_allocs");
     magazines = scene_count(cache, "magazines");
-    pass_on(cache, 800);
+    scene_pass_on(cache, 800);
     assert_count(cache, "magazines_made", made + 200);
     assert_count(cache, "magazine_cache_allocs", allocs + 200);
     assert_count(cache, "magazines", magazines);
@@ -684,10 +670,10 @@ static void cached_magazines_spare_them_the_magazine_cache(void **state)
     scene_open(2, 0, "helenos", "cached_magazines=on", NULL);
     cache = scene_cache(64, 8);
     opened_bytes = fixture_held_bytes();
-    pass_on(cache, 200);
+    scene_pass_on(cache, 200);
     made = scene_count(cache, "magazines_made");
     allocs = scene_count(cache, "magazine_cache_allocs");
-    pass_on(cache, 800);
+    scene_pass_on(cache, 800);
     assert_count(cache, "magazines_made", made + 200);
     assert_count(cache, "magazine_cache_allocs", allocs + 50); /* one for every four magazines */
     assert_true(scene_count(cache, "cached_magazines_resting") > 0);

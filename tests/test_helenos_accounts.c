@@ -225,21 +225,6 @@ static void with_cached_magazines_exchanges_come_no_further_than_the_depot(void 
 
 /* ---- what all caches share ---- */
 
-/* From CPU 0 to CPU 1: for every four objects a magazine is made by one and ended by the other. */
-static void pass_on(struct cache *cache, unsigned n)
-{
-    while (n--) {
-        void *object;
-
-        fixture_become(0);
-        object = scene_alloc(cache);
-        assert_non_null(object);
-        fixture_become(1);
-        scene_free(cache, object);
-    }
-    fixture_become(0);
-}
-
 static void all_caches_meet_at_the_magazine_caches_lock_which_has_its_own_row(void **state)
 {
     const struct cache_params params[] = {{.name = "passed-on", .size = 64},
@@ -253,14 +238,14 @@ static void all_caches_meet_at_the_magazine_caches_lock_which_has_its_own_row(vo
         caches[i] = scene_cache_of(&params[i]);
     accounts_open();
     for (unsigned i = 0; i < 2; i++) {
-        pass_on(caches[i], 100);
+        scene_pass_on(caches[i], 100);
         own[i] = accounts_acquisitions(LOCK_CLASS_SLAB, params[i].name);
         assert_true(own[i] > 0);
     }
     shared = accounts_acquisitions(LOCK_CLASS_SLAB, "magazines");
     accounts_trips();
     for (unsigned i = 0; i < 2; i++) {
-        pass_on(caches[i], 400);
+        scene_pass_on(caches[i], 400);
         assert_int_equal(accounts_trips(), 200);
         assert_int_equal(accounts_acquisitions(LOCK_CLASS_SLAB, params[i].name), own[i]);
     }

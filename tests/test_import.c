@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "sim/error.h"
+#include "tests/import_fixture.h"
 #include "traces/import/import.h"
 #include "traces/summary.h"
 
@@ -31,36 +32,6 @@
     "comm 1 " stamp "kmem:kmem_cache_free: call_site=h+0x3 ptr=" ptr " name=" cache "\n"
 #define KFREE(stamp, ptr) "comm 1 " stamp "kmem:kfree: call_site=k+0x4 ptr=" ptr "\n"
 
-static char folder[] = "/tmp/slablab-test-XXXXXX";
-static char input[64], output[64];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    if (!mkdtemp(folder))
-        return -1;
-    snprintf(input, sizeof input, "%s/input.txt", folder);
-    snprintf(output, sizeof output, "%s/output.slt", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    unlink(input);
-    unlink(output);
-    return rmdir(folder);
-}
-
-static void write_input(const char *text)
-{
-    FILE *stream = fopen(input, "w");
-
-    assert_non_null(stream);
-    fputs(text, stream);
-    fclose(stream);
-}
-
 /* What became of the text, event by event. */
 struct imported {
     struct trace_summary summary;
@@ -78,12 +49,12 @@ static void import_file(const char *path, const struct import_options *options,
     struct error error = {""};
     ssize_t got;
 
-    if (import_trace(path, output, options, &report, &error))
+    if (import_trace(path, import_output, options, &report, &error))
         fail_msg("%s", error.text);
-    if (trace_summary_read(output, &imported->summary, &error))
+    if (trace_summary_read(import_output, &imported->summary, &error))
         fail_msg("%s", error.text);
     assert_int_equal(report.events, imported->summary.events);
-    assert_int_equal(trace_open(output, &reader, &error), 0);
+    assert_int_equal(trace_open(import_output, &reader, &error), 0);
     got = trace_read(reader, imported->events, 64, &error);
     assert_true(got >= 0);
     imported->nr_events = (size_t)got;
@@ -106,8 +77,8 @@ static struct imported *import_with(const char *text, struct import_options opti
     memset(&imported, 0, sizeof imported);
     if (!text)
         return NULL;
-    write_input(text);
-    import_file(input, &options, &imported);
+    import_input_write(text, strlen(text));
+    import_file(import_input, &options, &imported);
     return &imported;
 }
 
@@ -121,14 +92,15 @@ static void refuse(const char *text, const char *expected)
     struct import_report report;
     struct error error = {""};
 
-    write_input(text);
-    unlink(output);
-    assert_int_equal(import_trace(input, output, &(struct import_options){0}, &report, &error),
-                     -EINVAL);
-    assert_non_null(strstr(error.text, input));
+    import_input_write(text, strlen(text));
+    unlink(import_output);
+    assert_int_equal(
+        import_trace(import_input, import_output, &(struct import_options){0}, &report, &error),
+        -EINVAL);
+    assert_non_null(strstr(error.text, import_input));
     if (!strstr(error.text, expected))
         fail_msg("'%s' does not say '%s'", error.text, expected);
-    assert_int_equal(access(output, F_OK), -1);
+    assert_int_equal(access(import_output, F_OK), -1);
 }
 
 /* ---- lines ---- */
@@ -424,7 +396,7 @@ static void events_out_of_order_are_put_in_order(void **state)
 /* More records than are sorted at once in memory. */
 static void long_inputs_out_of_order_are_merged(void **state)
 {
-    FILE *stream = fopen(input, "w");
+    FILE *stream = fopen(import_input, "w");
     struct imported *got = calloc(1, sizeof *got);
     (void)state;
 
@@ -438,7 +410,7 @@ static void long_inputs_out_of_order_are_merged(void **state)
             fprintf(stream, KMALLOC("[000] 1.%06u: ", "0x%x", "8"), time, 0x1000 + time % 2000);
     }
     fclose(stream);
-    import_file(input, &(struct import_options){0}, got);
+    import_file(import_input, &(struct import_options){0}, got);
     assert_int_equal(got->summary.allocs, 350000);
     assert_int_equal(got->summary.unmatched_frees, 0);
     assert_int_equal(got->summary.repairs.implied_frees, 0);
@@ -451,7 +423,7 @@ static void long_inputs_out_of_order_are_merged(void **state)
 
 static void read_output(char *bytes, size_t room, size_t *length)
 {
-    FILE *stream = fopen(output, "rb");
+    FILE *stream = fopen(import_output, "rb");
 
     *length = fread(bytes, 1, room, stream);
     fclose(stream);
@@ -483,22 +455,26 @@ static void what_is_no_recording_is_refused(void **state)
 {
     struct import_report report;
     struct error error;
-    (void)state;
+    const char *line = KMALLOC("[000] 1.0: ", "0x1000", "8");
 
+    (void)state;
     refuse("", "empty");
     refuse("Dear reader,\nthis is a letter.\n", "expected lines such as");
     refuse("x 1 [000] 1.0: sched:sched_switch: prev_comm=a\n", "without a kmem event");
-    assert_int_equal(import_trace(folder, output, &(struct import_options){0}, &report, &error),
-                     -EISDIR);
-    assert_int_equal(import_trace("/nowhere", output, &(struct import_options){0}, &report, &error),
-                     -ENOENT);
-    write_input(KMALLOC("[000] 1.0: ", "0x1000", "8"));
-    assert_int_equal(import_trace(input, output, &(struct import_options){.format = "valgrind"},
-                                  &report, &error),
+    assert_int_equal(
+        import_trace(import_folder, import_output, &(struct import_options){0}, &report, &error),
+        -EISDIR);
+    assert_int_equal(
+        import_trace("/nowhere", import_output, &(struct import_options){0}, &report, &error),
+        -ENOENT);
+    import_input_write(line, strlen(line));
+    assert_int_equal(import_trace(import_input, import_output,
+                                  &(struct import_options){.format = "valgrind"}, &report, &error),
                      -EINVAL);
     assert_non_null(strstr(error.text, "perf-script"));
-    assert_int_equal(import_trace(input, folder, &(struct import_options){0}, &report, &error),
-                     -EISDIR);
+    assert_int_equal(
+        import_trace(import_input, import_folder, &(struct import_options){0}, &report, &error),
+        -EISDIR);
 }
 
 static void compressed_input_is_the_same_input(void **state)
@@ -510,7 +486,7 @@ static void compressed_input_is_the_same_input(void **state)
     struct error error;
     (void)state;
 
-    snprintf(packed, sizeof packed, "%s/packed", folder);
+    snprintf(packed, sizeof packed, "%s/packed", import_folder);
     for (size_t i = 0; i < sizeof tools / sizeof *tools; i++) {
         snprintf(command, sizeof command, "%s tests/data/perf-script-6.18.txt > %s 2>/dev/null",
                  tools[i], packed);
@@ -521,8 +497,9 @@ static void compressed_input_is_the_same_input(void **state)
                          200);
         trace_summary_cleanup(&got->summary);
         assert_int_equal(truncate(packed, 1000), 0);
-        assert_int_equal(import_trace(packed, output, &(struct import_options){0}, &report, &error),
-                         -EINVAL);
+        assert_int_equal(
+            import_trace(packed, import_output, &(struct import_options){0}, &report, &error),
+            -EINVAL);
         assert_non_null(strstr(error.text, packed));
     }
     unlink(packed);
@@ -536,12 +513,13 @@ static void what_unfolds_without_end_is_refused(void **state)
     struct error error;
     (void)state;
 
-    snprintf(packed, sizeof packed, "%s/packed", folder);
+    snprintf(packed, sizeof packed, "%s/packed", import_folder);
     snprintf(command, sizeof command, "yes '= Start' | head -c 100M | zstd -qc > %s 2>/dev/null",
              packed);
     if (!system(command)) { /* the tool is here */
-        assert_int_equal(import_trace(packed, output, &(struct import_options){0}, &report, &error),
-                         -EINVAL);
+        assert_int_equal(
+            import_trace(packed, import_output, &(struct import_options){0}, &report, &error),
+            -EINVAL);
         assert_non_null(strstr(error.text, "times as long as it is compressed"));
     }
     unlink(packed);
@@ -585,5 +563,5 @@ int main(void)
         TEST(what_unfolds_without_end_is_refused),
     };
 
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, import_folder_make, import_folder_remove);
 }

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "sim/error.h"
+#include "tests/import_fixture.h"
 #include "traces/dump.h"
 #include "traces/import/import.h"
 
@@ -27,27 +28,6 @@ const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
     return "leak:libtraceevent.so\n";
-}
-
-static char folder[] = "/tmp/slablab-test-XXXXXX";
-static char input[64], output[64];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    if (!mkdtemp(folder))
-        return -1;
-    snprintf(input, sizeof input, "%s/input", folder);
-    snprintf(output, sizeof output, "%s/output.slt", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    unlink(input);
-    unlink(output);
-    return rmdir(folder);
 }
 
 /* ---- samples ---- */
@@ -71,15 +51,6 @@ static void read_sample(const char *name)
     sample.length = (size_t)archive_read_data(archive, sample.bytes, sizeof sample.bytes);
     assert_in_range(sample.length, 1, sizeof sample.bytes - 1);
     archive_read_free(archive);
-}
-
-static void write_input(const void *bytes, size_t length)
-{
-    FILE *stream = fopen(input, "w");
-
-    assert_non_null(stream);
-    assert_int_equal(fwrite(bytes, 1, length, stream), length);
-    fclose(stream);
 }
 
 static uint64_t sample_u64(size_t at)
@@ -141,7 +112,8 @@ static char *import_to_text(const char *path, const struct import_options *optio
     char *text;
     FILE *stream = open_memstream(&text, &length);
 
-    if (import_trace(path, output, options, &report, &error) || trace_dump(output, stream, &error))
+    if (import_trace(path, import_output, options, &report, &error) ||
+        trace_dump(import_output, stream, &error))
         fail_msg("%s: %s", path, error.text);
     fclose(stream);
     drop_line(text, "\nprovenance ");
@@ -183,19 +155,19 @@ static void assert_same_trace(const char *binary, const char *text, struct impor
 /* The sample as it now is. */
 static int import_sample(struct error *error)
 {
-    write_input(sample.bytes, sample.length);
-    return import_trace(input, output, &(struct import_options){0}, &report, error);
+    import_input_write(sample.bytes, sample.length);
+    return import_trace(import_input, import_output, &(struct import_options){0}, &report, error);
 }
 
 static void refuse(const char *expected)
 {
     struct error error = {""};
 
-    unlink(output);
+    unlink(import_output);
     assert_int_equal(import_sample(&error), -EINVAL);
-    if (!strstr(error.text, input) || !strstr(error.text, expected))
+    if (!strstr(error.text, import_input) || !strstr(error.text, expected))
         fail_msg("'%s' does not say '%s'", error.text, expected);
-    assert_int_equal(access(output, F_OK), -1);
+    assert_int_equal(access(import_output, F_OK), -1);
 }
 
 static void accept(void)
@@ -212,7 +184,7 @@ static void survive(const char *what, size_t at)
     struct error error = {""};
     int code = import_sample(&error);
 
-    if (code && (code != -EINVAL || !strstr(error.text, input)))
+    if (code && (code != -EINVAL || !strstr(error.text, import_input)))
         fail_msg("%s %zu: %d, '%s'", what, at, code, error.text);
 }
 
@@ -286,8 +258,8 @@ static void standard_input_and_compressed_files_are_the_same_input(void **state)
     (void)state;
 
     read_sample("perf-6.18.data");
-    write_input(sample.bytes, sample.length);
-    plain = import_to_text(input, &(struct import_options){0});
+    import_input_write(sample.bytes, sample.length);
+    plain = import_to_text(import_input, &(struct import_options){0});
     packed = import_to_text("tests/data/perf-6.18.data.zst", &(struct import_options){0});
     assert_same_text(plain, packed);
     assert_int_equal(report.input_bytes, sample.length);
@@ -319,9 +291,9 @@ static void call_sites_are_named_by_a_kallsyms(void **state)
     rewind(stream); /* what others than root see */
     fputs("0000000000000000 T first\n0000000000000000 T last\n", stream);
     fclose(stream);
-    assert_int_equal(
-        import_trace("tests/data/perf-6.18-pipe.data.zst", output, &options, &report, &error),
-        -EINVAL);
+    assert_int_equal(import_trace("tests/data/perf-6.18-pipe.data.zst", import_output, &options,
+                                  &report, &error),
+                     -EINVAL);
     assert_non_null(strstr(error.text, "no addresses of symbols"));
     assert_non_null(strstr(error.text, path));
     unlink(path);
@@ -412,8 +384,8 @@ static void rounds_are_not_needed_for_the_order(void **state)
     (void)state;
 
     read_sample("perf-6.18-lost.data");
-    write_input(sample.bytes, sample.length);
-    with = import_to_text(input, &(struct import_options){0});
+    import_input_write(sample.bytes, sample.length);
+    with = import_to_text(import_input, &(struct import_options){0});
     for (size_t at = sample_u64(40), end = at + sample_u64(48); at < end;) {
         uint16_t size;
 
@@ -422,8 +394,8 @@ static void rounds_are_not_needed_for_the_order(void **state)
             sample_set(at, 11, 4);
         at += size;
     }
-    write_input(sample.bytes, sample.length);
-    without = import_to_text(input, &(struct import_options){0});
+    import_input_write(sample.bytes, sample.length);
+    without = import_to_text(import_input, &(struct import_options){0});
     assert_same_text(with, without);
     free(with);
     free(without);
@@ -574,5 +546,5 @@ int main(void)
         cmocka_unit_test(a_trace_dat_without_kmem_events_is_refused),
     };
 
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, import_folder_make, import_folder_remove);
 }

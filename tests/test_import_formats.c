@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "sim/error.h"
+#include "tests/import_fixture.h"
 #include "traces/import/import.h"
 #include "traces/summary.h"
 
@@ -16,36 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static char folder[] = "/tmp/slablab-test-XXXXXX";
-static char input[64], output[64];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    if (!mkdtemp(folder))
-        return -1;
-    snprintf(input, sizeof input, "%s/input.txt", folder);
-    snprintf(output, sizeof output, "%s/output.slt", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    unlink(input);
-    unlink(output);
-    return rmdir(folder);
-}
-
-static void write_bytes(const char *text, size_t length)
-{
-    FILE *stream = fopen(input, "w");
-
-    assert_non_null(stream);
-    assert_int_equal(fwrite(text, 1, length, stream), length);
-    fclose(stream);
-}
 
 /* What became of a recording: its totals, and its first events with their types. */
 struct imported {
@@ -74,9 +45,9 @@ static const struct imported *import_file(const char *path)
     ssize_t got;
 
     forget(NULL);
-    if (import_trace(path, output, &(struct import_options){0}, &report, &error) ||
-        trace_summary_read(output, &imported.summary, &error) ||
-        trace_open(output, &reader, &error))
+    if (import_trace(path, import_output, &(struct import_options){0}, &report, &error) ||
+        trace_summary_read(import_output, &imported.summary, &error) ||
+        trace_open(import_output, &reader, &error))
         fail_msg("%s", error.text);
     imported.format = report.format;
     got = trace_read(reader, imported.events, 32, &error);
@@ -93,18 +64,19 @@ static const struct imported *import_file(const char *path)
 
 static const struct imported *import_text(const char *text)
 {
-    write_bytes(text, strlen(text));
-    return import_file(input);
+    import_input_write(text, strlen(text));
+    return import_file(import_input);
 }
 
 static void refuse(const char *text, const char *expected)
 {
     struct error error = {""};
 
-    write_bytes(text, strlen(text));
-    assert_int_equal(import_trace(input, output, &(struct import_options){0}, NULL, &error),
-                     -EINVAL);
-    if (!strstr(error.text, input) || !strstr(error.text, expected))
+    import_input_write(text, strlen(text));
+    assert_int_equal(
+        import_trace(import_input, import_output, &(struct import_options){0}, NULL, &error),
+        -EINVAL);
+    if (!strstr(error.text, import_input) || !strstr(error.text, expected))
         fail_msg("'%s' does not say '%s'", error.text, expected);
 }
 
@@ -122,9 +94,9 @@ static void break_off(const char *path, size_t from, size_t to)
         struct error error = {""};
         int code;
 
-        write_bytes(text, cut);
-        code = import_trace(input, output, &(struct import_options){0}, NULL, &error);
-        if (code && (code != -EINVAL || !strstr(error.text, input)))
+        import_input_write(text, cut);
+        code = import_trace(import_input, import_output, &(struct import_options){0}, NULL, &error);
+        if (code && (code != -EINVAL || !strstr(error.text, import_input)))
             fail_msg("after %zu bytes: %d, '%s'", cut, code, error.text);
     }
 }
@@ -285,10 +257,10 @@ static void mtrace_callers_are_call_sites(void **state)
     assert_counts("mtrace", 3, 1, 1);
     assert_int_equal(imported.types[3].flags, TRACE_MOVED);
     assert_int_equal(imported.summary.repairs.skipped_records, 1);
-    assert_int_equal(
-        import_trace(input, output, &(struct import_options){.call_sites = true}, &report, &error),
-        0);
-    assert_int_equal(trace_open(output, &reader, &error), 0);
+    assert_int_equal(import_trace(import_input, import_output,
+                                  &(struct import_options){.call_sites = true}, &report, &error),
+                     0);
+    assert_int_equal(trace_open(import_output, &reader, &error), 0);
     assert_true(trace_read(reader, imported.events, 32, &error) == 4);
     assert_string_equal(trace_call_sites(reader, &count)[imported.events[0].call_site],
                         "my program:(main+0x1)[0x40]");
@@ -378,5 +350,5 @@ int main(void)
         TEST(a_recording_that_breaks_off_is_imported_or_refused),
     };
 
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, import_folder_make, import_folder_remove);
 }

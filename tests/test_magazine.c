@@ -107,20 +107,6 @@ static void two_out_two_in_at_a_magazines_edge_stay_away_from_the_depot(void **s
 
 /* ---- producer and consumer ---- */
 
-static void pass_on(struct cache *cache, unsigned n)
-{
-    while (n--) {
-        void *object;
-
-        fixture_become(0);
-        object = scene_alloc(cache);
-        assert_non_null(object);
-        fixture_become(1);
-        scene_free(cache, object);
-    }
-    fixture_become(0);
-}
-
 static void a_producer_and_a_consumer_exchange_once_in_magazine_size_operations(void **state)
 {
     enum { OBJECTS = 8000 };
@@ -130,12 +116,12 @@ static void a_producer_and_a_consumer_exchange_once_in_magazine_size_operations(
     (void)state;
     open_fixed(2);
     cache = scene_cache(64, 8);
-    pass_on(cache, 1000);
+    scene_pass_on(cache, 1000);
     visits = scene_count(cache, "depot_acquisitions");
     slab_allocs = scene_count(cache, "slab_allocs");
     made = scene_count(cache, "magazines_made");
 
-    pass_on(cache, OBJECTS);
+    scene_pass_on(cache, OBJECTS);
     assert_count(cache, "depot_acquisitions", visits + 2 * OBJECTS / 8);
     assert_count(cache, "slab_allocs", slab_allocs);
     assert_count(cache, "magazines_made", made);
@@ -151,9 +137,9 @@ static void a_producer_and_a_consumer_are_quieter_with_larger_magazines(void **s
     (void)state;
     scene_open(2, 0, "magazine", "magazine_size=100", "magazine_max=100", NULL);
     cache = scene_cache(64, 8);
-    pass_on(cache, 1000);
+    scene_pass_on(cache, 1000);
     visits = scene_count(cache, "depot_acquisitions");
-    pass_on(cache, OBJECTS);
+    scene_pass_on(cache, OBJECTS);
     assert_count(cache, "depot_acquisitions", visits + 2 * OBJECTS / 100);
     scene_close();
 }

@@ -749,28 +749,6 @@ static void a_cache_with_live_objects_is_not_destroyed(void **state)
     scene_close();
 }
 
-struct wrong_free {
-    struct cache *cache;
-    void *object;
-};
-
-static void free_wrongly(void *argument)
-{
-    struct wrong_free *wrong = argument;
-
-    scene_free(wrong->cache, wrong->object);
-}
-
-static void assert_free_aborts(struct cache *cache, void *object)
-{
-    struct wrong_free wrong = {cache, object};
-    char address[32];
-    const char *const words[] = {"slabifier", "'objects'", address, NULL};
-
-    snprintf(address, sizeof address, "%p", object);
-    assert_aborts(free_wrongly, &wrong, words);
-}
-
 static void wrong_frees_abort_naming_allocator_cache_and_address(void **state)
 {
     struct cache *cache, *other, *large;

@@ -447,20 +447,6 @@ static void a_bulk_ends_where_construction_fails(void **state)
 
 /* ---- several CPUs ---- */
 
-static void pass_on(struct cache *cache, unsigned n)
-{
-    while (n--) {
-        void *object;
-
-        fixture_become(0);
-        object = scene_alloc(cache);
-        assert_non_null(object);
-        fixture_become(1);
-        scene_free(cache, object);
-    }
-    fixture_become(0);
-}
-
 static void a_producer_and_a_consumer_meet_in_the_slabs_every_64_objects(void **state)
 {
     enum { OBJECTS = 6400 };
@@ -471,11 +457,11 @@ static void a_producer_and_a_consumer_meet_in_the_slabs_every_64_objects(void **
     scene_open(2, 0, "x15", NULL);
     cache = scene_cache(64, 8);
     scene_free(cache, scene_alloc(cache)); /* CPU 0 has a pool */
-    pass_on(cache, 1280);
+    scene_pass_on(cache, 1280);
     grows = scene_count(cache, "slab_grows");
     drains = scene_count(cache, "pool_drains");
     fills = scene_count(cache, "pool_fills");
-    pass_on(cache, OBJECTS);
+    scene_pass_on(cache, OBJECTS);
     assert_count(cache, "slab_grows", grows);
     assert_count(cache, "pool_drains", drains + OBJECTS / 64);
     assert_count(cache, "pool_fills", fills + OBJECTS / 64);
@@ -489,7 +475,7 @@ static void a_cpu_that_never_frees_has_no_pool(void **state)
     (void)state;
     scene_open(2, 0, "x15", NULL);
     cache = scene_cache(64, 8);
-    pass_on(cache, 1000);
+    scene_pass_on(cache, 1000);
     assert_count(cache, "pool_arrays", 1);
     assert_count(cache, "pool_fills", 0);
     assert_count(cache, "slab_allocs", 1000);
