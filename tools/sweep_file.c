@@ -105,7 +105,7 @@ int sweep_file_read(const char *folder, json_t **description, struct error *erro
     } else if (!(*description = json_load_file(path, 0, &reason))) {
         code = error_set(error, EINVAL, "%s: line %d: %s", path, reason.line, reason.text);
     } else if (!json_is_array(json_object_get(*description, "options")) ||
-               !json_is_object(json_object_get(*description, "traces"))) {
+               json_object_size(json_object_get(*description, "traces")) == 0) {
         code = error_set(error, EINVAL, "%s: expected options and traces", path);
         json_decref(*description);
         *description = NULL;
