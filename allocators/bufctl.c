@@ -176,18 +176,31 @@ static void bufctl_free_bulk(struct cache *cache, unsigned n, void *const *objec
     slab_cache_free_bulk(&cache->slabs, n, objects);
 }
 
+/* True: some have more for another reap, past a grace period. */
+static bool caches_reap(struct bufctl_instance *instance)
+{
+    struct cds_list_head *link;
+    bool more = false;
+
+    lock_acquire(&instance->lock);
+    cds_list_for_each(link, &instance->caches)
+        more |= slab_cache_reap(&cds_list_entry(link, struct cache, link)->slabs);
+    lock_release(&instance->lock);
+    return more;
+}
+
 /* Nothing rests anywhere but in empty slabs; level 2 also waits for those past a grace period. */
 static void bufctl_reclaim(void *running, unsigned level)
 {
     struct bufctl_instance *instance = running;
-    struct cds_list_head *link;
+    bool more = caches_reap(instance);
 
-    lock_acquire(&instance->lock);
-    cds_list_for_each(link, &instance->caches)
-        slab_cache_reap(&cds_list_entry(link, struct cache, link)->slabs);
-    lock_release(&instance->lock);
     if (level >= 2)
         grace_barrier();
+    if (level >= 2 && more) {
+        caches_reap(instance);
+        grace_barrier();
+    }
     /* Last, since the reaps above gave records back. */
     slab_cache_reap(&instance->slab_records);
     slab_cache_reap(&instance->bufctls);

@@ -19,7 +19,8 @@
  *      cpu -> depot; cpu -> slab       of ordinary caches
  *      cpu -> depot; cpu -> slab       of the slab-record cache
  *      cpu -> depot; cpu -> slab       of the cached magazines
- *      slab                            of the magazine cache, which every cache shares
+ *      slab                            of the magazine cache, which every cache shares (cached
+ *                                      magazines lie between, where they are asked for)
  *
  * A slab that goes gives its record back under its cache's slab lock, and with that comes the CPU
  * lock of the record cache. Nothing is held where a slab is made, but for those of magazines: they

@@ -104,7 +104,7 @@ struct helenos_options {
 
 struct helenos {
     struct helenos_options options;
-    struct cache *magazines;        /* all memory of magazines; has none of its own */
+    struct cache *magazines;        /* all memory of magazines, but where there are cached ones */
     struct cache *cached_magazines; /* the layer over it, or NULL */
     struct cache *slab_records;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the memory of design helenos is: slabs by their lists, and what rests in magazines. The
- * magazines themselves, and slab records that are not inside their slabs, are objects of the
- * design's own caches, which no caller knows.
+ * Where the memory of design helenos is: slabs by their lists (full ones by their number), and
+ * what rests in magazines. The magazines themselves, and slab records that are not inside their
+ * slabs, are objects of the design's own caches, which no caller knows.
  */
 #include "allocators/helenos_cache.h"
 

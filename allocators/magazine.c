@@ -371,25 +371,39 @@ static void drain_every_own(void *argument)
     magazine_cpu_drain(instance->magazines);
 }
 
-static void magazine_reclaim(void *running, unsigned level)
+/* Of the ordinary caches. True: some have more for another reap, past a grace period. */
+static bool caches_reap(struct magazine_instance *instance)
 {
-    struct magazine_instance *instance = running;
-    struct cache *const metadata[] = {instance->slab_records, instance->bufctls,
-                                      instance->magazines};
     struct cds_list_head *link;
+    bool more = false;
 
-    if (level >= 2)
-        on_each_cpu(drain_every_own, instance);
     lock_acquire(&instance->lock);
     cds_list_for_each(link, &instance->caches) {
         struct cache *cache = cds_list_entry(link, struct cache, link);
 
         magazine_depot_drain(cache);
-        slab_cache_reap(&cache->slabs);
+        more |= slab_cache_reap(&cache->slabs);
     }
     lock_release(&instance->lock);
+    return more;
+}
+
+static void magazine_reclaim(void *running, unsigned level)
+{
+    struct magazine_instance *instance = running;
+    struct cache *const metadata[] = {instance->slab_records, instance->bufctls,
+                                      instance->magazines};
+    bool more;
+
+    if (level >= 2)
+        on_each_cpu(drain_every_own, instance);
+    more = caches_reap(instance);
     if (level >= 2)
         grace_barrier();
+    if (level >= 2 && more) {
+        caches_reap(instance);
+        grace_barrier();
+    }
     /* The reaps above put records, and the drains magazines, into this CPU's magazines: so these
      * caches come after the ordinary ones, and the magazine cache after the records. */
     for (unsigned i = 0; i < 3; i++) {

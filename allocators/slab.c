@@ -246,13 +246,17 @@ static void batch_destroy(struct grace *grace)
     lock_release(&cache->lock);
 }
 
-/* Empty slabs leave the lists now, so that nothing is taken from them, and memory later. */
-static void empty_slabs_retire(struct slab_cache *cache)
+/*
+ * Empty slabs leave the lists now, so that nothing is taken from them, and memory later. True: they
+ * have to stay.
+ */
+static bool empty_slabs_retire(struct slab_cache *cache)
 {
-    bool begin;
+    bool any, begin;
 
     lock_acquire(&cache->lock);
-    begin = !cache->retiring && !cds_list_empty(&cache->empty);
+    any = !cds_list_empty(&cache->empty);
+    begin = any && !cache->retiring;
     if (begin) {
         cds_list_splice(&cache->empty, &cache->waiting);
         CDS_INIT_LIST_HEAD(&cache->empty);
@@ -261,15 +265,16 @@ static void empty_slabs_retire(struct slab_cache *cache)
     lock_release(&cache->lock);
     if (begin)
         grace_call(&cache->grace, batch_destroy);
+    return any && !begin;
 }
 
-void slab_cache_reap(struct slab_cache *cache)
+bool slab_cache_reap(struct slab_cache *cache)
 {
     account_layer(LAYER_SLAB);
     if (cache->params.flags & CACHE_RCU)
-        empty_slabs_retire(cache);
-    else
-        empty_slabs_destroy(cache);
+        return empty_slabs_retire(cache);
+    empty_slabs_destroy(cache);
+    return false;
 }
 
 void slab_cache_cleanup(struct slab_cache *cache)

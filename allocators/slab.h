@@ -133,9 +133,9 @@ void slab_cache_free(struct slab_cache *cache, void *object);
 
 /*
  * Frees all empty slabs; those of a CACHE_RCU cache when a grace period has passed, and none while
- * an earlier batch still waits.
+ * an earlier batch still waits: then it returns true, as there are more for a later reap.
  */
-void slab_cache_reap(struct slab_cache *cache);
+bool slab_cache_reap(struct slab_cache *cache);
 
 /* -EBUSY and the sentence when `live` objects are; 0 when there are none. */
 int slab_cache_refuse_live(const struct slab_cache *cache, uint64_t live, struct error *error);

@@ -46,6 +46,12 @@ void slab_hash_cleanup(struct slab_hash *hash)
     hash->lists = NULL;
 }
 
+static void chain_note(struct slab_hash *hash, uint64_t length)
+{
+    if (length > hash->longest_chain)
+        hash->longest_chain = length;
+}
+
 /* Moves all items to twice the lists; without memory for those the old ones stay. */
 static void hash_double(struct slab_hash *hash)
 {
@@ -63,9 +69,13 @@ static void hash_double(struct slab_hash *hash)
     hash->shift--;
     for (size_t i = 0; i < old_lists; i++) {
         struct bufctl *bufctl, *next;
+        uint64_t length = 0;
 
-        cds_hlist_for_each_entry_safe_2(bufctl, next, &old[i], link)
+        cds_hlist_for_each_entry_safe_2(bufctl, next, &old[i], link) {
             cds_hlist_add_head(&bufctl->link, list_of(hash, bufctl->buffer));
+            length++;
+        }
+        chain_note(hash, length);
     }
     boot_free(old, lists_bytes(old_lists));
     hash->resizes++;
@@ -97,6 +107,7 @@ struct bufctl *slab_hash_remove(struct slab_hash *hash, const void *buffer)
     hash->probes += probes;
     if (probes > hash->longest_lookup)
         hash->longest_lookup = probes;
+    chain_note(hash, probes);
     if (!bufctl)
         return NULL;
     cds_hlist_del(&bufctl->link);
@@ -104,13 +115,14 @@ struct bufctl *slab_hash_remove(struct slab_hash *hash, const void *buffer)
     return bufctl;
 }
 
-static size_t longest_chain(const struct slab_hash *hash)
+/* Of those that were walked, and of all that are there now. */
+static uint64_t longest_chain(const struct slab_hash *hash)
 {
-    size_t longest = 0;
+    uint64_t longest = hash->longest_chain;
 
     for (size_t i = 0; i < hash->nr_lists; i++) {
         const struct cds_hlist_node *node;
-        size_t length = 0;
+        uint64_t length = 0;
 
         cds_hlist_for_each(node, &hash->lists[i])
             length++;

@@ -43,6 +43,8 @@
  * - the freelist link lies behind the payload, whatever `offset` says, in caches with a
  *   constructor or a destructor, CACHE_RCU or CACHE_NO_TOUCH: content that must survive the free
  *   would not;
+ * - what fills its slab alone has no freelist, and so no word for a link where others of its kind
+ *   have one: behind the payload a page's object would take two pages for it;
  * - objects of more than 4 MiB, the largest block, are single slabs made of page ranges;
  * - a node that was wanted and has no page is given up for any: so it is with the kernel's page
  *   allocator, which goes on to other nodes by itself and here does not;

@@ -99,7 +99,8 @@ struct cache {
     struct cds_list_head partial, free;
     uint64_t live;  /* buffers outside the slab layer, resting in pools included */
     uint64_t slabs; /* full ones too, which are on no list but the next */
-    /* All slabs, by the records of their first pages: only the ledger goes over them. */
+    /* All slabs, by the records of their first pages: the ledger and x15_slabs_check go over them.
+     */
     struct cds_list_head first_pages;
     uint64_t free_slabs;
     size_t next_color;

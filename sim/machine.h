@@ -234,7 +234,7 @@ struct grace {
 };
 
 void grace_call(struct grace *grace, void (*fn)(struct grace *grace));
-/* Returns when everything given to grace_call so far, by any CPU, has run. */
+/* Returns when everything given to grace_call so far, by any CPU, has run, and what that gave. */
 void grace_barrier(void);
 
 /*

@@ -241,7 +241,8 @@ static void the_bill_of_the_hash_is_written(void **state)
     assert_count(cache, "hash_lookups", 100);
     assert_true(scene_count(cache, "hash_probes") >= 100);
     assert_true(scene_count(cache, "hash_longest_lookup") >= 1);
-    assert_count(cache, "hash_longest_chain", 0);
+    assert_true(scene_count(cache, "hash_longest_chain") >=
+                scene_count(cache, "hash_longest_lookup")); /* though all are empty now */
     if (fixture_is_native()) /* elsewhere time stands still while no worker runs */
         assert_true(scene_count(cache, "hash_resize_ns") > 0);
     scene_close();
@@ -546,6 +547,30 @@ static void slabs_of_rcu_caches_wait_for_a_grace_period(void **state)
     scene_close();
 }
 
+/* One batch at a time waits for readers: what has come to be empty since is for the next. */
+static void a_full_reclaim_leaves_no_empty_slab_though_a_batch_was_on_its_way(void **state)
+{
+    static const char *const designs[] = {"bufctl", "magazine"};
+    const struct cache_params params = {.name = "typesafe", .size = 64, .flags = CACHE_RCU};
+    void *objects[126];
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct cache *cache;
+
+        scene_open(1, 0, designs[i], NULL);
+        cache = scene_cache_of(&params);
+        scene_alloc_all(cache, 126, objects);
+        scene_free_all(cache, 63, objects);
+        allocator_reclaim(scene, 1);
+        scene_free_all(cache, 63, objects + 63);
+        allocator_reclaim(scene, 2);
+        assert_count(cache, "slabs_empty", 0);
+        assert_count(cache, "grace_pages", 0);
+        scene_close();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -573,6 +598,7 @@ int main(void)
         cmocka_unit_test(a_growth_that_fails_half_way_gives_all_back),
         cmocka_unit_test(a_reap_frees_the_slabs_of_records_too),
         cmocka_unit_test(slabs_of_rcu_caches_wait_for_a_grace_period),
+        cmocka_unit_test(a_full_reclaim_leaves_no_empty_slab_though_a_batch_was_on_its_way),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

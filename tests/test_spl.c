@@ -1198,6 +1198,33 @@ static void threads_exchange_type_safe_objects(void **state)
     crowd_through(CACHE_RCU, 8);
 }
 
+/* ---- nodes ---- */
+
+static void
+arrays_are_on_their_cpus_nodes_and_slabs_where_the_worker_is_that_makes_them(void **state)
+{
+    struct cache *cache;
+    unsigned node = 0;
+
+    (void)state;
+    fixture_set_nodes(2, 0);
+    scene_open(2, 0, "spl", NULL);
+    cache = scene_cache(128, 8);
+    for (unsigned cpu = 0; cpu < 2; cpu++) {
+        void *object;
+
+        fixture_become(cpu);
+        object = scene_alloc(cache);
+        assert_int_equal(page_node(cache->arrays[cpu]), cpu);
+        node = cpu == 0 ? page_node(object) : node;
+        assert_int_equal(page_node(object), node); /* one worker makes the slabs of both */
+        scene_free(cache, object);
+    }
+    fixture_become(0);
+    scene_close();
+    fixture_set_nodes(1, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1244,6 +1271,8 @@ int main(void)
         cmocka_unit_test(threads_exchange_objects),
         cmocka_unit_test(threads_exchange_objects_while_growth_is_always_late),
         cmocka_unit_test(threads_exchange_type_safe_objects),
+        cmocka_unit_test(
+            arrays_are_on_their_cpus_nodes_and_slabs_where_the_worker_is_that_makes_them),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
