@@ -70,6 +70,27 @@ static void each_script_draws_the_same_bytes_alone(void **state)
         "diff -r @/alone @/sweep/plots");
 }
 
+/* Twice the replicas are twice the live objects: on no front with the others. */
+static void numbers_of_replicas_have_pictures_of_their_own(void **state)
+{
+    (void)state;
+    cli_run("sweep " HACKBENCH " -a magazine --magazine-size 2,8 -t 1,2 --replicas 1,2 --events "
+            "2000 --loops 1 --cold -n 1 --no-aa --record none --latency off -o @/replicas");
+    assert_status(0);
+    cli_run("plot @/replicas");
+    assert_status(0);
+    cli_shell("cd @/replicas/plots; for x in 1 2; do "
+              "grep -q \"x$x\" hackbench-x$x-throughput-against-memory-2-threads.dat; "
+              "! grep -q \"x$((3 - x))\" hackbench-x$x-throughput-against-memory-2-threads.dat; "
+              "done; test ! -e hackbench-throughput-over-threads.dat");
+    cli_run("sweep " HACKBENCH " -a magazine -t 1,2 --replicas auto --events 2000 --loops 1 --cold "
+            "-n 1 --no-aa --record none --latency off -o @/automatic");
+    assert_status(0);
+    cli_run("plot @/automatic"); /* as many replicas as threads want is no difference */
+    assert_status(0);
+    cli_shell("test -e @/automatic/plots/hackbench-throughput-over-threads.dat");
+}
+
 /* Of undisturbed runs captions say nothing of it. */
 static void captions_say_how_many_runs_were_disturbed(void **state)
 {
@@ -257,6 +278,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_picture_has_its_data_and_its_script),
         cmocka_unit_test(each_script_draws_the_same_bytes_alone),
+        cmocka_unit_test(numbers_of_replicas_have_pictures_of_their_own),
         cmocka_unit_test(captions_say_how_many_runs_were_disturbed),
         cmocka_unit_test(the_same_data_give_the_same_bytes_as_png_too),
         cmocka_unit_test(the_overview_is_drawn_where_matplotlib_is),

@@ -110,19 +110,19 @@ static void the_same_sweep_makes_the_same_page(void **state)
     free(again);
 }
 
-static void pictures_older_than_the_last_run_are_drawn_anew(void **state)
+static void the_pictures_are_of_what_the_tables_are_of(void **state)
 {
     char *page;
 
     (void)state;
     free(page_of("", "drawn.html"));
-    cli_shell("cd @/out/plots; for p in *.svg; do echo '<svg>by hand</svg>' >$p; done");
-    page = page_of("", "drawn.html");
-    assert_non_null(strstr(page, "by hand"));
+    cli_shell("cd @/out/plots; for p in *.svg; do echo '<svg>of other runs</svg>' >$p; done");
+    page = page_of("--figure resting_bytes", "drawn.html");
+    assert_null(strstr(page, "of other runs"));
+    assert_non_null(strstr(page, "hackbench-resting_bytes-over-magazine"));
     free(page);
-    cli_shell("touch @/out/runs.jsonl");
-    page = page_of("", "drawn.html");
-    assert_null(strstr(page, "by hand"));
+    page = page_of("", "drawn.html"); /* which wants it no more */
+    assert_null(strstr(page, "hackbench-resting_bytes-over-magazine"));
     free(page);
 }
 
@@ -141,6 +141,14 @@ static void where_there_is_nothing_to_draw_the_page_says_so(void **state)
     assert_non_null(strstr(page, "nothing to draw"));
     assert_non_null(strstr(page, "How to run it again"));
     free(page);
+}
+
+static void an_odd_name_of_a_folder_is_none_of_a_picture(void **state)
+{
+    (void)state;
+    cli_shell(
+        "mv @/out \"@/out\nof two lines\"; $SLABLAB report \"@/out\nof two lines\" -o @/odd.html; "
+        "mv \"@/out\nof two lines\" @/out");
 }
 
 static void what_is_no_sweep_is_refused(void **state)
@@ -190,8 +198,9 @@ int main(void)
         cmocka_unit_test(findings_come_first_and_the_command_last),
         cmocka_unit_test(markdown_links_to_the_pictures),
         cmocka_unit_test(the_same_sweep_makes_the_same_page),
-        cmocka_unit_test(pictures_older_than_the_last_run_are_drawn_anew),
+        cmocka_unit_test(the_pictures_are_of_what_the_tables_are_of),
         cmocka_unit_test(where_there_is_nothing_to_draw_the_page_says_so),
+        cmocka_unit_test(an_odd_name_of_a_folder_is_none_of_a_picture),
         cmocka_unit_test(what_is_no_sweep_is_refused),
         cmocka_unit_test(a_description_of_other_things_than_words_is_no_hindrance),
     };

@@ -116,8 +116,8 @@ int cmd_plot(int argc, char **argv)
     code = series_read(arguments.folder, arguments.with, &series, &error);
     if (code)
         return command_failed(code, &error);
-    code =
-        plot_sweep(&series, arguments.folder, arguments.format, &arguments.figures, stdout, &error);
+    code = plot_sweep(&series, arguments.folder, arguments.format, &arguments.figures,
+                      &(struct plot_said){stdout, '\n', stderr}, &error);
     series_left_out_print(&series, arguments.folder, stderr);
     series_cleanup(&series);
     word_list_cleanup(&arguments.figures);

@@ -25,15 +25,18 @@ struct arguments {
     const char *folder;
     const char *output;
     bool markdown;
-    unsigned with; /* enum series_with */
+    struct word_list figures; /* to draw besides */
+    unsigned with;            /* enum series_with */
 };
 
-enum key { KEY_DISTURBED = 0x100 };
+enum key { KEY_DISTURBED = 0x100, KEY_FIGURE };
 
 static const struct argp_option option_table[] = {
     {"output", 'o', "FILE", 0, "where to (- is standard output)", 0},
     {"format", 'f', "html|md", 0, "one page that needs nothing but itself (default), or Markdown",
      0},
+    {"figure", KEY_FIGURE, "LIST", 0,
+     "draw these over magazine size besides; `slablab list figures` says which there are", 0},
     {"include-disturbed", KEY_DISTURBED, NULL, 0,
      "take runs too that were marked disturbed: something else ran beside them", 0},
     {0}};
@@ -41,6 +44,7 @@ static const struct argp_option option_table[] = {
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
+    struct error error;
 
     switch (key) {
     case 'o':
@@ -50,6 +54,10 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         if (strcmp(text, "html") != 0 && strcmp(text, "md") != 0)
             argp_error(state, "--format: '%s': expected html or md", text);
         arguments->markdown = strcmp(text, "md") == 0;
+        return 0;
+    case KEY_FIGURE:
+        if (figures_parse(text, &arguments->figures, &error) != 0)
+            argp_error(state, "--figure: %s", error.text);
         return 0;
     case KEY_DISTURBED:
         arguments->with |= SERIES_WITH_DISTURBED;
@@ -73,8 +81,8 @@ static const struct argp argp = {
     option_table,
     parse_option,
     "DIR -o REPORT.html",
-    "Makes one page of a sweep: findings in words, tables, pictures (drawn if they are not there, "
-    "or older than the last run), where it was run, and how to run it again.\v"
+    "Makes one page of a sweep: findings in words, tables, pictures (drawn as `slablab plot` "
+    "does), where it was run, and how to run it again.\v"
     "Examples:\n"
     "  slablab report out -o out.html\n"
     "  slablab report out --format md -o out.md\n\n"
@@ -87,6 +95,7 @@ static const struct argp argp = {
 struct report {
     const struct report_page *page;
     const char *folder;
+    const struct word_list *figures;
     unsigned with; /* enum series_with */
     struct series series;
     struct comparison throughput, memory;
@@ -384,7 +393,8 @@ static int report_write(const struct report *report, struct error *error)
     pareto_table(report);
     scaling_table(report);
     if (S_ISDIR(status.st_mode))
-        code = report_pictures_print(report->page, &report->series, report->folder, error);
+        code = report_pictures_print(report->page, &report->series, report->folder, report->figures,
+                                     error);
     provenance_print(report);
     command_print(report);
     page_end(report->page);
@@ -403,6 +413,7 @@ int cmd_report(int argc, char **argv)
     command_parse(&argp, argc, argv, 0, &arguments);
     report.folder = arguments.folder;
     report.with = arguments.with;
+    report.figures = &arguments.figures;
     code = report_read(&report, &error);
     if (code == 0)
         code = outfile_open(&file, arguments.output, &error);
@@ -419,5 +430,6 @@ int cmd_report(int argc, char **argv)
     comparison_cleanup(&report.throughput);
     comparison_cleanup(&report.memory);
     series_cleanup(&report.series);
+    word_list_cleanup(&arguments.figures);
     return code ? command_failed(code, &error) : STATUS_DONE;
 }

@@ -277,7 +277,8 @@ int info_plot(const char *path, const struct trace_summary *summary, const char 
     if (code == 0)
         code = pictures_write(&writer, &trace, summary);
     if (code == 0)
-        code = plot_list_draw(&list, folder, format, names, error);
+        code =
+            plot_list_draw(&list, folder, format, &(struct plot_said){names, '\n', stderr}, error);
     plot_list_cleanup(&list);
     free(scripts);
     return code;

@@ -20,6 +20,26 @@ static bool name_taken(const struct plot_trace *traces, size_t count, const char
     return false;
 }
 
+static bool same_trace(const struct point *a, const struct point *b)
+{
+    return strcmp(a->trace, b->trace) == 0 && strcmp(a->machine, b->machine) == 0;
+}
+
+/* Are there runs of the trace on as many threads with another number of replicas? */
+static bool replicas_vary(const struct series *series, const struct point *first)
+{
+    for (size_t i = 0; i < series->count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            const struct point *a = &series->points[i], *b = &series->points[j];
+
+            if (same_trace(a, first) && same_trace(b, first) && a->threads == b->threads &&
+                a->replicas != b->replicas)
+                return true;
+        }
+    }
+    return false;
+}
+
 static void trace_name_make(struct plot_trace *traces, size_t count, struct plot_trace *trace)
 {
     char base[112];
@@ -31,6 +51,8 @@ static void trace_name_make(struct plot_trace *traces, size_t count, struct plot
         plot_name_make(trace->machine, machine, sizeof machine);
         snprintf(base + strlen(base), sizeof base - strlen(base), "-%s", machine);
     }
+    if (trace->replicas)
+        snprintf(base + strlen(base), sizeof base - strlen(base), "-x%u", trace->replicas);
     strcpy(trace->name, base);
     for (unsigned number = 2; name_taken(traces, count, trace->name); number++)
         snprintf(trace->name, sizeof trace->name, "%s-%u", base, number);
@@ -50,6 +72,12 @@ static void threads_add(struct plot_trace *trace, unsigned threads)
     trace->nr_threads++;
 }
 
+static bool is_of_trace(const struct point *point, const struct plot_trace *trace)
+{
+    return strcmp(point->trace, trace->path) == 0 && strcmp(point->machine, trace->machine) == 0 &&
+           (!trace->replicas || point->replicas == trace->replicas);
+}
+
 /* Points of the trace without those that a design is only compared with itself by. */
 static int trace_fill(const struct series *series, struct plot_trace *trace)
 {
@@ -63,8 +91,7 @@ static int trace_fill(const struct series *series, struct plot_trace *trace)
     for (size_t i = 0; i < series->count; i++) {
         const struct point *point = &series->points[i];
 
-        if (point->second || strcmp(point->trace, trace->path) != 0 ||
-            strcmp(point->machine, trace->machine) != 0)
+        if (point->second || !is_of_trace(point, trace))
             continue;
         trace->points[trace->count++] = point;
         threads_add(trace, point->threads);
@@ -91,20 +118,30 @@ static void traces_free(struct plot_trace *traces, size_t count)
     free(traces);
 }
 
-/* The series' traces and machines, by which it is sorted. NULL: no memory. */
+static bool is_known(const struct plot_trace *traces, size_t count, const struct point *point)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (is_of_trace(point, &traces[i]))
+            return true;
+    }
+    return false;
+}
+
+/* The series' traces, machines and numbers of replicas, in its order. NULL: no memory. */
 static struct plot_trace *traces_create(const struct series *series, size_t *count)
 {
     struct plot_trace *traces = calloc(series->count, sizeof *traces);
 
     *count = 0;
     for (size_t i = 0; traces && i < series->count; i++) {
+        const struct point *point = &series->points[i];
         struct plot_trace *trace = &traces[*count];
 
-        if (*count && strcmp(trace[-1].path, series->points[i].trace) == 0 &&
-            strcmp(trace[-1].machine, series->points[i].machine) == 0)
+        if (is_known(traces, *count, point))
             continue;
-        trace->machine = series->points[i].machine;
-        trace->path = series->points[i].trace;
+        trace->machine = point->machine;
+        trace->path = point->trace;
+        trace->replicas = replicas_vary(series, point) ? point->replicas : 0;
         trace_name_make(traces, *count, trace);
         (*count)++;
         if (trace_fill(series, trace) != 0) {

@@ -64,14 +64,15 @@ int plot_scripts_find(char **folder, struct error *error)
 /* How a script ends for want of what it stands on (overview.py), which is no failure. */
 #define SCRIPT_UNSUPPORTED 3
 
-static void say_not_drawn(const char *name, const char *reason)
+static void say_not_drawn(const struct plot_said *said, const char *name, const char *reason)
 {
-    fprintf(stderr, "not drawn: %s: %s\n", name, reason);
+    if (said->missing)
+        fprintf(said->missing, "not drawn: %s: %s\n", name, reason);
 }
 
 /* Runs the picture's script in the plots folder. */
 static int picture_draw(const char *plots, const char *format, const struct plot_entry *entry,
-                        FILE *names, struct error *error)
+                        const struct plot_said *said, struct error *error)
 {
     const char *interpreter = entry->python ? "python3" : "gnuplot";
     struct child_result result;
@@ -90,13 +91,12 @@ static int picture_draw(const char *plots, const char *format, const struct plot
         return code;
     }
     if (result.status == 0) {
-        if (names)
-            fprintf(names, "%s/%s.%s\n", plots, entry->name, format);
+        if (said->drawn)
+            fprintf(said->drawn, "%s/%s.%s%c", plots, entry->name, format, said->end);
     } else if (entry->python && (result.status == SCRIPT_UNSUPPORTED || result.status == 127)) {
         result.messages[strcspn(result.messages, "\n")] = '\0';
-        if (names)
-            say_not_drawn(entry->name,
-                          result.status == 127 ? "python3 is not installed" : result.messages);
+        say_not_drawn(said, entry->name,
+                      result.status == 127 ? "python3 is not installed" : result.messages);
     } else if (result.status == 127) {
         code = error_set(error, EIO, "gnuplot is not installed (`make deps` installs it)");
     } else {
@@ -107,8 +107,8 @@ static int picture_draw(const char *plots, const char *format, const struct plot
     return code;
 }
 
-int plot_list_draw(const struct plot_list *list, const char *plots, const char *format, FILE *names,
-                   struct error *error)
+int plot_list_draw(const struct plot_list *list, const char *plots, const char *format,
+                   const struct plot_said *said, struct error *error)
 {
     int code = 0;
 
@@ -117,12 +117,12 @@ int plot_list_draw(const struct plot_list *list, const char *plots, const char *
 
         command_progress("[%zu/%zu] %s", i + 1, list->count, entry->name);
         if (!entry->missing)
-            code = picture_draw(plots, format, entry, names, error);
+            code = picture_draw(plots, format, entry, said, error);
     }
     command_progress_clear();
-    for (size_t i = 0; code == 0 && names && i < list->count; i++) {
+    for (size_t i = 0; code == 0 && i < list->count; i++) {
         if (list->entries[i].missing)
-            say_not_drawn(list->entries[i].name, list->entries[i].missing);
+            say_not_drawn(said, list->entries[i].name, list->entries[i].missing);
     }
     return code;
 }

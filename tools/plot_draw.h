@@ -17,11 +17,15 @@ int plot_scripts_find(char **folder, struct error *error);
 /* Where pictures go; one that is there is taken. */
 int plot_folder_make(const char *folder, struct error *error);
 
-/*
- * Runs each script of the list in the folder `plots`, prints what was drawn to `names`, and on
- * stderr what was not and why; `names` NULL: neither.
- */
-int plot_list_draw(const struct plot_list *list, const char *plots, const char *format, FILE *names,
-                   struct error *error);
+/* Who is told what; NULL: nobody. */
+struct plot_said {
+    FILE *drawn;   /* paths of pictures */
+    char end;      /* behind each of them: '\n', or '\0' for a program that reads them */
+    FILE *missing; /* what was not drawn, and why */
+};
+
+/* Runs each script of the list in the folder `plots`. */
+int plot_list_draw(const struct plot_list *list, const char *plots, const char *format,
+                   const struct plot_said *said, struct error *error);
 
 #endif

@@ -4,19 +4,18 @@
 
 #include "sim/error.h"
 #include "tools/plot_data.h"
-#include "tools/plot_draw.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 static int pictures_draw(const struct series *series, const struct plot_request *request,
-                         FILE *names, struct error *error)
+                         const struct plot_said *said, struct error *error)
 {
     struct plot_list list = {0};
     int code = plot_data_write(series, request, &list, error);
 
     if (code == 0)
-        code = plot_list_draw(&list, request->plots, request->format, names, error);
+        code = plot_list_draw(&list, request->plots, request->format, said, error);
     if (code == 0 && list.sides_missing)
         fprintf(stderr, "%zu runs without their side file, the first: %s\n", list.sides_missing,
                 list.side_missing);
@@ -27,7 +26,7 @@ static int pictures_draw(const struct series *series, const struct plot_request 
 }
 
 int plot_sweep(const struct series *series, const char *folder, const char *format,
-               const struct word_list *figures, FILE *names, struct error *error)
+               const struct word_list *figures, const struct plot_said *said, struct error *error)
 {
     char *scripts = NULL, *plots = NULL;
     int code = plot_scripts_find(&scripts, error);
@@ -43,7 +42,7 @@ int plot_sweep(const struct series *series, const char *folder, const char *form
                                                     .plots = plots,
                                                     .format = format,
                                                     .figures = figures},
-                             names, error);
+                             said, error);
     free(scripts);
     free(plots);
     return code;

@@ -3,7 +3,7 @@
 #ifndef SLABLAB_TOOLS_PLOT_SWEEP_H
 #define SLABLAB_TOOLS_PLOT_SWEEP_H
 
-#include <stdio.h>
+#include "tools/plot_draw.h"
 
 struct error;
 struct series;
@@ -13,11 +13,10 @@ struct word_list;
 
 /*
  * Draws all that the series, read from `folder`, has data for, as "svg" or "png"; over magazine
- * size also `figures` (of figures.h). `names` gets what was drawn, a path a line, and stderr what
- * was not and why; NULL: neither. Runs whose side files are missing are always said. -ENODATA:
- * there is nothing to draw.
+ * size also `figures` (of figures.h). What is said is in plot_draw.h; that runs' side files are
+ * missing is always said on stderr. -ENODATA: there is nothing to draw.
  */
 int plot_sweep(const struct series *series, const char *folder, const char *format,
-               const struct word_list *figures, FILE *names, struct error *error);
+               const struct word_list *figures, const struct plot_said *said, struct error *error);
 
 #endif

@@ -33,6 +33,7 @@ struct plot_writer {
 /* What is drawn of one trace, and of one machine where several were simulated. */
 struct plot_trace {
     const char *path, *machine;  /* the series' */
+    unsigned replicas;           /* 0: all; else of so many, as others ran on as many threads */
     const char *caption;         /* of pictures of no runs; NULL: trace, machine and runs */
     char name[128];              /* unlike any other of the series */
     const struct point **points; /* by label, magazine size, threads; no second arms */

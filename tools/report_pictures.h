@@ -6,12 +6,13 @@
 struct error;
 struct report_page;
 struct series;
+struct word_list;
 
 /*
- * Those that are in folder/plots, in the order in which a reader wants them. Where there are none,
- * or the results are newer, they are drawn first; where there is nothing to draw, the page says so.
+ * Draws those of the series into folder/plots, as `plot` does, and puts them on the page in the
+ * order in which a reader wants them; where there is nothing to draw, the page says so.
  */
 int report_pictures_print(const struct report_page *page, const struct series *series,
-                          const char *folder, struct error *error);
+                          const char *folder, const struct word_list *figures, struct error *error);
 
 #endif
