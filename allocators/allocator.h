@@ -76,6 +76,7 @@ struct allocator {
     bool reclaims_itself;   /* an allocation that fails has reclaimed already */
     bool ignores_construct; /* what a constructor returns, as its original: it may not fail */
     bool tells_buffers;     /* see cache_params: it gets a tunable `debug`, the debug layer */
+    const char *size_note;  /* what a magazine size leaves as it is, for those who compare memory */
     const char *debug_key;  /* the tunable that is its debug mode; `debug` where the layer is */
     const struct tunable *tunables; /* ends with a NULL key */
     size_t options_size;

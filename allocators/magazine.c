@@ -471,6 +471,7 @@ static const struct allocator magazine = {
     .tells_buffers = true,
     .tunables = magazine_tunables,
     .options_size = sizeof(struct magazine_options),
+    .size_note = "magazines have room for magazine_max rounds at every size",
     .set_magazine_size = magazine_set_size,
     .start = magazine_start,
     .stop = magazine_stop,

@@ -480,6 +480,9 @@ static void a_killed_sweep_loses_at_most_the_run_in_flight(void **state)
 static void a_sweep_goes_on_as_it_was_begun_with_its_folder_alone(void **state)
 {
     (void)state;
+    cli_shell("cp " HACKBENCH " @/copy.slt");
+    cli_run("sweep " HACKBENCH " @/copy.slt -a null -o @/never-begun");
+    assert_refused("copy.slt: holds the same as traces/samples/hackbench.slt");
     cli_run("sweep --resume -o @/never-begun");
     assert_refused("never-begun/sweep.json");
     cli_run("sweep --resume -t 2 -o @/killed");

@@ -211,7 +211,35 @@ static void before_and_after_are_compared_where_both_are(void **state)
     sweep_write("other", &before[2], 1, 10, 0.01, 7);
     sweep_write("another", &after[2], 1, 10, 0.01, 7);
     cli_run("compare @/other @/another");
-    assert_refused("nothing to compare");
+    assert_refused("A has x15 size 4 on up.slt (1 thread, 1 replica), B has x15 size 8 on");
+}
+
+/* What all of A have alike, and all of B otherwise, is what somebody wants to know of. */
+static void an_option_that_two_sweeps_differ_in_is_compared_and_named(void **state)
+{
+    static const struct combination slow[] = {{"magazine", 8, 1, 1e6, 50000, NULL}};
+    static const struct combination fast[] = {{"magazine", 8, 1, 2e6, 50000, NULL}};
+    json_t *result;
+
+    (void)state;
+    sweep_write("ticket", slow, 1, 10, 0.01, 7);
+    sweep_write("mcs", fast, 1, 10, 0.01, 8);
+    cli_shell("sed -i 's/\"lock\":\"ticket\"/\"lock\":\"mcs\"/; s/\"color\":true/\"color\":false/' "
+              "@/mcs/runs.jsonl; mkdir @/both; cat @/ticket/runs.jsonl @/mcs/runs.jsonl "
+              ">@/both/runs.jsonl");
+    result = compared("@/ticket @/mcs");
+    assert_string_equal(verdict_of(result, "magazine size 8"), "different");
+    assert_int_equal(json_array_size(json_object_get(result, "only_in_a")), 0);
+    assert_int_equal(json_array_size(json_object_get(result, "conditions")), 2);
+    json_decref(result);
+    cli_run("compare @/ticket @/mcs");
+    assert_non_null(strstr(cli_last.output, "lock: \"ticket\" in A, \"mcs\" in B\n"));
+    assert_non_null(strstr(cli_last.output, "magazine.color: \"true\" in A, \"false\" in B\n"));
+    /* Where A has both, each is a combination of its own. */
+    result = compared("@/both @/mcs");
+    assert_int_equal(json_array_size(json_object_get(result, "only_in_a")), 1);
+    assert_int_equal(json_array_size(json_object_get(result, "conditions")), 0);
+    json_decref(result);
 }
 
 /* X(2) and X(4) of sigma 0.1 and kappa 0.05, worked out by hand. */
@@ -268,7 +296,9 @@ static void a_size_is_recommended_as_far_as_it_is_shown(void **state)
     sweep_write("flat", flat, 3, 10, 0.01, 15);
     cli_run("compare --pareto @/flat");
     assert_non_null(strstr(cli_last.output, "no size is shown to be better"));
-    assert_non_null(strstr(cli_last.output, "size 2 holds least resting memory"));
+    assert_non_null(strstr(cli_last.output,
+                           "size 2 holds least resting memory; magazines have room "
+                           "for magazine_max rounds at every size\n"));
     sweep_write("both", both, 2, 10, 0.01, 16);
     cli_run("compare --pareto @/both");
     assert_non_null(strstr(cli_last.output, "it is the fastest and holds least resting memory"));
@@ -457,6 +487,7 @@ int main(void)
         cmocka_unit_test(designs_are_compared_with_a_baseline),
         cmocka_unit_test(few_runs_say_how_many_it_takes),
         cmocka_unit_test(before_and_after_are_compared_where_both_are),
+        cmocka_unit_test(an_option_that_two_sweeps_differ_in_is_compared_and_named),
         cmocka_unit_test(thread_counts_are_fitted),
         cmocka_unit_test(a_size_is_recommended_as_far_as_it_is_shown),
         cmocka_unit_test(invalid_runs_are_taken_in_when_asked),

@@ -6,6 +6,7 @@
 #include "sim/error.h"
 #include "tools/command.h"
 #include "tools/compare.h"
+#include "tools/counterpart.h"
 #include "tools/list_option.h"
 #include "tools/pareto.h"
 #include "tools/record.h"
@@ -129,6 +130,9 @@ static const struct argp argp = {
     "  slablab compare out --baseline magazine --figure throughput,waiting\n"
     "  slablab compare before after --json changes.json\n"
     "  slablab compare --pareto out\n\n"
+    "Two sweeps may differ in an option, --lock, --bind or --set, of which each has one value: "
+    "that is "
+    "said, and compared. "
     "A difference is called one if Mann and Whitney's test says so (5%, Holm's correction over all "
     "cells of a figure), if the interval leaves out 1, and if it is larger than the noise floor: "
     "what the sweep's A-against-A arms, the same combination run twice over, differ by. Few runs "
@@ -174,35 +178,21 @@ static json_t *source_json(const char *path, const struct series *series)
     return object ? object : json_object();
 }
 
-/* What of the conditions differs between two sources, so that a ratio may not be the design's. */
-static void conditions_print(const struct series *before, const struct series *after, FILE *stream)
+static void conditions_print(const json_t *conditions, FILE *stream)
 {
-    static const char *const keys[] = {"provenance.commit",
-                                       "provenance.cpu",
-                                       "provenance.kernel",
-                                       "provenance.huge_pages",
-                                       "machine.name",
-                                       "order",
-                                       "pace",
-                                       "timers",
-                                       "touch",
-                                       "filter",
-                                       "memory_limit",
-                                       "verified"};
-    const json_t *one = before->points[0].runs[0], *other = after->points[0].runs[0];
+    const json_t *condition;
+    size_t i;
 
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        const json_t *a = record_at(one, keys[i]), *b = record_at(other, keys[i]);
-        char *in_a, *in_b;
+    json_array_foreach(conditions, i, condition)
+    {
+        char *a = json_dumps(json_object_get(condition, "a"), JSON_ENCODE_ANY | JSON_COMPACT);
+        char *b = json_dumps(json_object_get(condition, "b"), JSON_ENCODE_ANY | JSON_COMPACT);
 
-        if ((!a && !b) || (a && b && json_equal(a, b)))
-            continue;
-        in_a = a ? json_dumps(a, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
-        in_b = b ? json_dumps(b, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
-        fprintf(stream, "%s: %s in A, %s in B\n", keys[i], in_a ? in_a : "nothing",
-                in_b ? in_b : "nothing");
-        free(in_a);
-        free(in_b);
+        fprintf(stream, "%s: %s in A, %s in B\n", record_text(condition, "what"),
+                a && strcmp(a, "null") != 0 ? a : "nothing",
+                b && strcmp(b, "null") != 0 ? b : "nothing");
+        free(a);
+        free(b);
     }
 }
 
@@ -215,7 +205,7 @@ static json_t *only_in(const struct series *series, const struct series *other, 
     for (size_t i = 0; i < series->count; i++) {
         const struct point *point = &series->points[i];
 
-        if (point->second || point_counterpart(other, point))
+        if (point->second || point_counterpart(other, series, point))
             continue;
         if (json_array_size(list) == 0)
             fprintf(stream, "\nOnly in %s:\n", name);
@@ -277,8 +267,12 @@ static int compare(const struct arguments *arguments, const struct series *serie
     bool two = arguments->nr_sources > 1;
     int code;
 
-    if (two)
-        conditions_print(&series[0], &series[1], stream);
+    if (two) {
+        json_t *conditions = conditions_json(&series[0], &series[1]);
+
+        conditions_print(conditions, stream);
+        json_object_set_new(result, "conditions", conditions);
+    }
     code = figures_compare(arguments, series, result, stream, error);
     if (code)
         return code;

@@ -55,6 +55,20 @@ static int trace_check(const char *path, struct trace_totals *totals, struct err
     return trace_read_totals(path, totals, error);
 }
 
+/* The name of one that holds this, or NULL. */
+static const char *trace_of_digest(json_t *digests, const char *digest)
+{
+    const char *path;
+    json_t *other;
+
+    json_object_foreach(digests, path, other)
+    {
+        if (strcmp(json_string_value(other), digest) == 0)
+            return path;
+    }
+    return NULL;
+}
+
 /* Checks the traces and notes each one's digest, and how many streams it has. */
 static int traces_check(struct sweep *sweep, struct error *error)
 {
@@ -65,7 +79,7 @@ static int traces_check(struct sweep *sweep, struct error *error)
     if (!digests || !sweep->streams)
         return error_set(error, ENOMEM, "no memory for a list of traces");
     for (size_t i = 0; i < options->traces.count; i++) {
-        const char *path = options->traces.words[i];
+        const char *path = options->traces.words[i], *same;
         struct trace_totals totals;
         int code = trace_check(path, &totals, error);
 
@@ -73,6 +87,12 @@ static int traces_check(struct sweep *sweep, struct error *error)
             return code;
         if (json_object_get(digests, path))
             return error_set(error, EINVAL, "%s: is named twice", path);
+        same = trace_of_digest(digests, totals.digest);
+        if (same)
+            return error_set(error, EINVAL,
+                             "%s: holds the same as %s, so that nobody could tell "
+                             "their runs apart",
+                             path, same);
         if (json_object_set_new(digests, path, json_string(totals.digest)) != 0)
             return error_set(error, EINVAL, "%s: a name that is no UTF-8 cannot be written down",
                              path);

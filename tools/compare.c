@@ -3,6 +3,7 @@
 #include "tools/compare.h"
 
 #include "sim/error.h"
+#include "tools/counterpart.h"
 
 #include <errno.h>
 #include <math.h>
@@ -190,35 +191,6 @@ int compare_designs(const struct series *series, const struct figure *figure, co
 
 /* ---- two sources ---- */
 
-/* Lines "key=value\n" that both have must say the same; a version may have added tunables. */
-static bool tunables_agree(const char *one, const char *other)
-{
-    for (const char *line = one; *line; line += strcspn(line, "\n") + 1) {
-        size_t key = strcspn(line, "=") + 1, length = strcspn(line, "\n") + 1;
-
-        for (const char *found = other; *found; found += strcspn(found, "\n") + 1) {
-            if (strncmp(found, line, key) == 0 && strncmp(found, line, length) != 0)
-                return false;
-        }
-    }
-    return true;
-}
-
-const struct point *point_counterpart(const struct series *series, const struct point *point)
-{
-    for (size_t i = 0; i < series->count; i++) {
-        const struct point *other = &series->points[i];
-
-        if (other->second == point->second && points_same_load(other, point) &&
-            other->magazine_size == point->magazine_size &&
-            strcmp(other->allocator, point->allocator) == 0 &&
-            strcmp(other->lock, point->lock) == 0 && strcmp(other->binding, point->binding) == 0 &&
-            tunables_agree(other->tunables, point->tunables))
-            return other;
-    }
-    return NULL;
-}
-
 /* All of one load of the second source. */
 static int load_pair(struct comparison *comparison, const struct point *load)
 {
@@ -230,19 +202,37 @@ static int load_pair(struct comparison *comparison, const struct point *load)
 
         if (point->second || !points_same_load(point, load))
             continue;
-        base = point_counterpart(comparison->before, point);
+        base = point_counterpart(comparison->before, series, point);
         if (base)
             code = pair_add(comparison, base, point);
     }
     return code;
 }
 
+/* "magazine size 16 on hackbench.slt, 2 threads", and how many others. */
+static void example_print(const struct series *series, char *text, size_t size)
+{
+    const struct point *point = &series->points[0];
+    char others[48] = "";
+
+    if (series->count > 1)
+        snprintf(others, sizeof others, " and %zu other%s", series->count - 1,
+                 series->count == 2 ? "" : "s");
+    snprintf(text, size, "%s on %s (%u thread%s, %u replica%s)%s", point->name,
+             strrchr(point->trace, '/') ? strrchr(point->trace, '/') + 1 : point->trace,
+             point->threads, point->threads == 1 ? "" : "s", point->replicas,
+             point->replicas == 1 ? "" : "s", others);
+}
+
 int compare_sources(const struct series *before, const struct series *after,
                     const struct figure *figure, struct comparison *comparison, struct error *error)
 {
+    char before_has[160], after_has[160];
     int code = 0;
 
     *comparison = (struct comparison){.figure = figure, .before = before, .series = after};
+    example_print(before, before_has, sizeof before_has);
+    example_print(after, after_has, sizeof after_has);
     for (size_t i = 0; code == 0 && i < after->count; i++) {
         if (is_first_of_load(after, i))
             code = load_pair(comparison, &after->points[i]);
@@ -253,8 +243,9 @@ int compare_sources(const struct series *before, const struct series *after,
         error_set(error, ENOMEM, "no memory for a comparison");
     else if (comparison->count == 0)
         code = error_set(error, ENODATA,
-                         "nothing to compare: no combination of trace, design and options is in "
-                         "both sources");
+                         "nothing to compare: no combination of trace, threads, replicas, design, "
+                         "size and options is in both sources; A has %s, B has %s",
+                         before_has, after_has);
     if (code)
         comparison_cleanup(comparison);
     return code;

@@ -41,16 +41,13 @@ int compare_designs(const struct series *series, const struct figure *figure, co
                     struct comparison *comparison, struct error *error);
 
 /*
- * Each point of `after` against that of `before` of the same combination: trace by content, and all
- * tunables that both know. -ENODATA: nothing is in both.
+ * Each point of `after` against that of `before` of the same combination (counterpart.h), trace by
+ * content. -ENODATA: nothing is in both.
  */
 int compare_sources(const struct series *before, const struct series *after,
                     const struct figure *figure, struct comparison *comparison,
                     struct error *error);
 void comparison_cleanup(struct comparison *comparison);
-
-/* The same combination in the other source; NULL: it is not there. */
-const struct point *point_counterpart(const struct series *series, const struct point *point);
 
 /* Are both of one load, and so in one table? */
 bool pairs_same_load(const struct pairing *a, const struct pairing *b);

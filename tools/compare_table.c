@@ -182,15 +182,17 @@ static void notes_print(const struct comparison *comparison, FILE *stream)
                 INTERVAL_MIN_COUNT);
     if (outliers)
         fprintf(stream, "  * some runs stand apart (Tukey's fences); none was dropped\n");
+    if (few && comparison->tests > 1)
+        fprintf(stream, "  to show a difference in one of %zu comparisons", comparison->tests);
+    else if (few)
+        fprintf(stream, "  to show a difference");
     if (few)
-        fprintf(stream,
-                "  to show a difference in one of %zu comparisons takes %zu runs of each (sweep "
-                "-n)%s\n",
-                comparison->tests, differences_runs_needed(few, comparison->tests),
+        fprintf(stream, " takes %zu runs of each (sweep -n)%s\n",
+                differences_runs_needed(few, comparison->tests),
                 few->choices > 1 ? "; fewer if you name the --baseline" : "");
     if (comparison->tests)
-        fprintf(stream, "  p: Mann-Whitney, corrected for %zu comparisons (Holm)\n",
-                comparison->tests);
+        fprintf(stream, "  p: Mann-Whitney, corrected for %zu comparison%s (Holm)\n",
+                comparison->tests, comparison->tests > 1 ? "s" : "");
 }
 
 void comparison_print(const struct comparison *comparison, FILE *stream)

@@ -3,6 +3,7 @@
 #include "tools/compare.h"
 #include "tools/no_memory.h"
 #include "tools/pareto.h"
+#include "tools/size_note.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -88,8 +89,9 @@ static void nothing_shown(const struct pareto *pareto, const struct pareto_curve
 {
     fprintf(stream, "no size is shown to be better: ");
     if (too_few) {
-        fprintf(stream, "%zu runs of each cannot show it, %zu could",
+        fprintf(stream, "%zu run%s of each cannot show it, %zu could",
                 curve->points[curve->fastest].throughput.count,
+                curve->points[curve->fastest].throughput.count == 1 ? "" : "s",
                 differences_runs_needed(&curve->points[0].difference, pareto->tests));
         return;
     }
@@ -100,7 +102,7 @@ static void nothing_shown(const struct pareto *pareto, const struct pareto_curve
     fprintf(stream, " holds least %s", memory_words(pareto));
 }
 
-void pareto_advice(const struct pareto *pareto, const struct pareto_curve *curve, FILE *stream)
+static void take_print(const struct pareto *pareto, const struct pareto_curve *curve, FILE *stream)
 {
     bool some_slower = false, too_few = false;
     size_t least = curve->count;
@@ -124,6 +126,15 @@ void pareto_advice(const struct pareto *pareto, const struct pareto_curve *curve
     }
     shares_print(pareto, curve, least, stream);
     beyond_print(pareto, curve, least, stream);
+}
+
+void pareto_advice(const struct pareto *pareto, const struct pareto_curve *curve, FILE *stream)
+{
+    const char *note = size_note(curve->points[0].point->allocator);
+
+    take_print(pareto, curve, stream);
+    if (note)
+        fprintf(stream, "; %s", note);
 }
 
 /* ---- tables ---- */

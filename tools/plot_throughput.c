@@ -2,6 +2,7 @@
 /* Throughput and memory over what a sweep varies: magazine size, threads, both. */
 #include "tools/figures.h"
 #include "tools/plot_writer.h"
+#include "tools/size_note.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -128,13 +129,31 @@ static struct leader over_magazine_rows(struct picture *picture, const struct qu
     return leader;
 }
 
+/* What bars are, and of memory what the first design that has a note says of its sizes. */
+static void note_write(const struct plot_trace *trace, const struct quantity *quantity, char *text,
+                       size_t size)
+{
+    bool of_memory = quantity->figure == figure_peak_bytes ||
+                     quantity->figure == figure_resting_bytes ||
+                     quantity->figure == figure_overhead_share;
+    const char *note = NULL;
+    size_t at = 0;
+
+    while (of_memory && !note && at < trace->count)
+        note = size_note(trace->points[at++]->allocator);
+    if (note)
+        snprintf(text, size, "%s; %s", plot_interval_text, note);
+    else
+        snprintf(text, size, "%s", plot_interval_text);
+}
+
 static int over_magazine_picture(struct plot_writer *writer, const struct plot_trace *trace,
                                  unsigned threads, const struct quantity *quantity)
 {
     struct picture picture;
     uint64_t smallest, largest;
     struct leader leader;
-    char kind[64], title[512], name[256];
+    char kind[64], title[512], name[256], note[512];
     int code;
 
     snprintf(kind, sizeof kind, "%s-over-magazine", quantity->name);
@@ -152,7 +171,8 @@ static int over_magazine_picture(struct plot_writer *writer, const struct plot_t
              quantity->title_unit);
     title[0] = (char)toupper((unsigned char)title[0]);
     picture_set(&picture, "y_text = \"%s\"", quantity->y_text);
-    return picture_commit(&picture, "over-magazine.gp", title, plot_interval_text);
+    note_write(trace, quantity, note, sizeof note);
+    return picture_commit(&picture, "over-magazine.gp", title, note);
 }
 
 int plot_over_magazine(struct plot_writer *writer, const struct plot_trace *trace, unsigned threads)

@@ -9,8 +9,8 @@
 
 static void series_print(const struct series *series)
 {
-    printf("%-28s %-22s %8s %7s %10s %21s %10s\n", "trace", "allocator", "magazine", "threads",
-           "M events/s", "(min to max)", "peak KiB");
+    printf("%-28s %-22s %8s %7s %5s %10s %21s %10s\n", "trace", "allocator", "magazine", "threads",
+           "runs", "M events/s", "(min to max)", "peak KiB");
     for (size_t i = 0; i < series->count; i++) {
         const struct point *point = &series->points[i];
         const char *before = i ? point[-1].machine : "";
@@ -28,8 +28,8 @@ static void series_print(const struct series *series)
             snprintf(spread, sizeof spread, "(%.2f to %.2f)", point->throughput.minimum * 1e-6,
                      point->throughput.maximum * 1e-6);
         snprintf(name, sizeof name, "%s%s", point->label, point->second ? " (again)" : "");
-        printf("%-28s %-22s %8s %7u %10.2f %21s %10s\n", point->trace, name, size, point->threads,
-               point->throughput.median * 1e-6, spread, memory);
+        printf("%-28s %-22s %8s %7u %5zu %10.2f %21s %10s\n", point->trace, name, size,
+               point->threads, point->nr_runs, point->throughput.median * 1e-6, spread, memory);
     }
 }
 
@@ -41,6 +41,7 @@ int sweep_table_print(const char *folder, struct error *error)
     if (code)
         return code;
     series_print(&series);
+    fflush(stdout); /* before what follows on the other output */
     series_cleanup(&series);
     return 0;
 }

@@ -36,10 +36,14 @@ captions_done = 'unset label 1; unset label 2; unset label 3'
 set tmargin at screen 1 - pixels(52)
 set bmargin at screen pixels(100)
 # A logarithmic axis from y_low to y_high with room about them, rather than to the next power of
-# ten; ticks at 1, 2, 5 unless that would be many. Used as: eval log_y
+# ten; ticks at 1, 2, 5, fewer or more as the range is wide or narrow. Used as: eval log_y
 wide(low, high) = high > 400 * low
+marks(low, high) = wide(low, high)    ? "1" \
+                   : high >= 8 * low   ? "1 2 5" \
+                   : high >= 1.6 * low ? "1 1.5 2 3 4 5 6 8" \
+                                       : "1 1.2 1.5 2 2.5 3 4 5 6 7 8 9"
 log_y = 'set logscale y; set yrange [y_low / 1.3:y_high * 1.3]; set ytics () nomirror;' . \
-    'set for [e=-4:9] for [m in (wide(y_low, y_high) ? "1" : "1 2 5")] ' . \
+    'set for [e=-4:9] for [m in marks(y_low, y_high)] ' . \
     'ytics add (sprintf("%g", m * 10.0 ** e) m * 10.0 ** e)'
 log_x = 'set logscale x; set xrange [x_low / 1.1:x_high * 1.15]; set xtics () nomirror;' . \
     'set for [e=-4:9] for [m in (x_high < 8 * x_low ? "1 1.5 2 3 4 5 6 8" : "1 2 5")] ' . \
