@@ -2,6 +2,7 @@
 /* Sweeps: what they run, in parts and after kills; what their files say, and who notices damage. */
 #include "sim/error.h"
 #include "tests/cli.h"
+#include "tools/runs_file.h"
 #include "tools/sweep_plan.h"
 #include "tools/sweep_until.h"
 
@@ -346,6 +347,66 @@ static void two_sweeps_do_not_write_to_one_folder(void **state)
     close(file);
 }
 
+/* ---- runs that were disturbed ---- */
+
+struct disturbing {
+    int file;
+    unsigned left;
+};
+
+static void write_disturbed(void *context, const json_t *record)
+{
+    struct disturbing *disturbing = context;
+    json_t *copy = json_deep_copy(record);
+    struct error error;
+
+    json_object_del(copy, "checksum");
+    json_object_set_new(copy, "disturbed", json_boolean(disturbing->left > 0));
+    disturbing->left -= disturbing->left > 0;
+    assert_int_equal(runs_file_append(disturbing->file, copy, &error), 0);
+    json_decref(copy);
+}
+
+/* Of the sweep's runs so many were disturbed, and the others not. */
+static void disturb(const char *name, unsigned count)
+{
+    char from[128], to[128];
+    struct disturbing disturbing = {.left = count};
+    struct error error;
+
+    snprintf(from, sizeof from, "%s/%s", cli_folder, name);
+    snprintf(to, sizeof to, "%s/disturbed", cli_folder);
+    mkdir(to, 0777);
+    disturbing.file = runs_file_open(to, -1, &error);
+    assert_true(disturbing.file >= 0);
+    assert_int_equal(runs_file_read(from, write_disturbed, &disturbing, NULL, &error), 0);
+    close(disturbing.file);
+    snprintf(from, sizeof from, "mv disturbed/runs.jsonl %s/runs.jsonl; rmdir disturbed", name);
+    shell(from);
+}
+
+static void disturbed_runs_are_repeated_when_asked_and_the_later_counts(void **state)
+{
+    (void)state;
+    cli_run("sweep " HACKBENCH " -a null -t 1 -n 4" QUICK "-o @/beside");
+    assert_status(0);
+    cli_run("sweep --rerun-disturbed -o @/beside");
+    assert_refused("goes with --resume");
+    disturb("beside", 3);
+    cli_run("sweep --resume -o @/beside");
+    assert_status(0);
+    assert_int_equal(records_in("beside/runs.jsonl"), 4); /* nobody asked */
+    cli_run("sweep --resume --rerun-disturbed -o @/beside");
+    assert_status(0);
+    assert_int_equal(records_in("beside/runs.jsonl"), 4 + 3);
+    disturb("beside", 3); /* the old ones: of each run there is a later record */
+    cli_run("sweep --resume --rerun-disturbed -o @/beside");
+    assert_status(0);
+    assert_int_equal(records_in("beside/runs.jsonl"), 4 + 3);
+    cli_run("compare @/beside --json -");
+    assert_non_null(strstr(cli_last.output, "\"disturbed_runs\": 0"));
+}
+
 /* ---- damage ---- */
 
 #define DAMAGED "sweep " HACKBENCH " -a null -t 1 -n 3" QUICK "-o @/damaged "
@@ -444,6 +505,7 @@ int main(void)
         cmocka_unit_test(until_ends_by_itself_and_is_resumed),
         cmocka_unit_test(killed_at_any_moment_a_sweep_loses_nothing_and_runs_nothing_twice),
         cmocka_unit_test(two_sweeps_do_not_write_to_one_folder),
+        cmocka_unit_test(disturbed_runs_are_repeated_when_asked_and_the_later_counts),
         cmocka_unit_test(damage_is_named_by_its_line),
         cmocka_unit_test(the_machine_is_looked_at_and_said),
         cmocka_unit_test(many_tiny_runs_cost_little_more_than_themselves),

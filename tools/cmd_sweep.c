@@ -235,15 +235,18 @@ static int run_all(struct sweep *sweep, struct error *error)
 
 static void summary_print(const struct sweep *sweep, size_t missing)
 {
+    size_t disturbed = json_object_size(sweep->plan.disturbed);
+
     fprintf(stderr, "%zu runs in %s/%s", sweep->plan.nr_runs, sweep->options->folder,
             RUNS_FILE_NAME);
     if (missing)
         fprintf(stderr, ", %zu of them without a valid result", missing);
-    if (sweep->plan.disturbed)
+    if (disturbed)
         fprintf(
             stderr,
-            ", %zu of them disturbed (they say by what, and are left out where others are there)",
-            sweep->plan.disturbed);
+            ", %zu of them disturbed (they say by what, and are left out where others are there; "
+            "--resume --rerun-disturbed repeats them)",
+            disturbed);
     fprintf(stderr, "\n");
 }
 
@@ -274,6 +277,7 @@ static int sweep_prepare(struct sweep *sweep, struct error *error)
         return error_set(error, ENOMEM, "no memory for the description of a sweep");
     if (json_array_size(sweep->left_out))
         json_object_set(sweep->description, "left_out", sweep->left_out);
+    sweep->plan.rerun_disturbed = options->rerun_disturbed;
     code = results_open(sweep, error);
     if (code == 0) /* what is done is known now */
         code =

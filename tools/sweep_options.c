@@ -13,7 +13,7 @@
 
 #define REPEATS_DEFAULT 3
 
-enum key { KEY_RESUME = 0x200, KEY_UNTIL, KEY_SHARD, KEY_NO_AA };
+enum key { KEY_RESUME = 0x200, KEY_UNTIL, KEY_SHARD, KEY_NO_AA, KEY_RERUN };
 
 static const struct argp_option option_table[] = {
     {"output", 'o', "DIR", 0, "folder for the results; made when missing", 0},
@@ -31,6 +31,8 @@ static const struct argp_option option_table[] = {
      0},
     {"resume", KEY_RESUME, NULL, 0,
      "go on with a sweep that was broken off; -o DIR is enough beside it", 0},
+    {"rerun-disturbed", KEY_RERUN, NULL, 0,
+     "with --resume: run again, once, what others disturbed; the later result counts", 0},
     {0}};
 
 static void parse_repeats(struct sweep_options *options, const char *text, struct argp_state *state)
@@ -71,6 +73,8 @@ static void check_options(struct sweep_options *options, struct argp_state *stat
 {
     struct sweep_request *request = &options->request;
 
+    if (options->rerun_disturbed && !options->resume)
+        argp_error(state, "--rerun-disturbed goes with --resume");
     options->as_begun = asked_to_go_on(options);
     if (options->as_begun)
         return;
@@ -121,6 +125,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_RESUME:
         options->resume = true;
         return 0;
+    case KEY_RERUN:
+        options->rerun_disturbed = true;
+        return 0;
     case ARGP_KEY_ARG:
         if (strcmp(text, "-") == 0)
             argp_error(state, "a sweep reads its traces often: name files, not -");
@@ -152,6 +159,7 @@ static const struct argp argp = {
     "compact --bind scatter -o out\n"
     "  slablab sweep traces/samples/*.slt -a magazine,malloc:libc --until 2%,30 -o out --resume\n"
     "  slablab sweep --resume -o out\n"
+    "  slablab sweep --resume --rerun-disturbed -o out\n"
     "  slablab sweep gcc.slt -n 10 --shard 2/16 -o part-2\n"
     "  slablab sweep gcc.slt --machine opteron-6172x4,generic-64 -a magazine -t 1..48 -o out\n"
     "  slablab plot out\n\n"
@@ -192,14 +200,17 @@ void sweep_options_cleanup(struct sweep_options *options)
 }
 
 /* The words with which the sweep in the folder was begun, and --resume. */
-static int begun_read(const char *folder, struct word_list *begun, struct error *error)
+static int begun_read(const struct sweep_options *options, struct word_list *begun,
+                      struct error *error)
 {
+    const char *folder = options->folder;
     json_t *description;
     int code = sweep_file_read(folder, &description, error);
 
     if (code)
         return error_prefix(error, code, "nothing to go on with");
     if (word_list_add(begun, "slablab sweep") || word_list_add(begun, "--resume") ||
+        (options->rerun_disturbed && word_list_add(begun, "--rerun-disturbed")) ||
         sweep_file_arguments(description, folder, begun))
         code = error_set(error, ENOMEM, "no memory for options");
     json_decref(description);
@@ -215,7 +226,7 @@ int sweep_options_parse(struct sweep_options *options, int argc, char **argv, st
     command_parse(&argp, argc, argv, 0, options);
     if (!options->as_begun)
         return 0;
-    code = begun_read(options->folder, &begun, error);
+    code = begun_read(options, &begun, error);
     if (code == 0) {
         sweep_options_cleanup(options);
         options_init(options);

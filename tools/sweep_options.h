@@ -20,6 +20,7 @@ struct sweep_options {
     struct until until;
     struct shard shard;
     bool resume;
+    bool rerun_disturbed;
     bool as_begun;          /* no more was asked for than to go on */
     struct word_list begun; /* what was asked for then, of which the rest is */
 };

@@ -116,8 +116,9 @@ int sweep_plan_create(struct sweep_plan *plan, const struct word_list *traces,
     *plan = (struct sweep_plan){
         .combinations = calloc(traces->count * cells->count * 2, sizeof *plan->combinations),
         .known = json_object(),
+        .disturbed = json_object(),
     };
-    if (!compared || !plan->combinations || !plan->known)
+    if (!compared || !plan->combinations || !plan->known || !plan->disturbed)
         code = error_set(error, ENOMEM, "no memory for a sweep");
     for (size_t i = 0; code == 0 && compare_itself && i < cells->count; i++)
         code = is_compared(cells, i, compared, &compared[i], error);
@@ -153,6 +154,7 @@ void sweep_plan_destroy(struct sweep_plan *plan)
     }
     free(plan->combinations);
     json_decref(plan->known);
+    json_decref(plan->disturbed);
     *plan = (struct sweep_plan){0};
 }
 
@@ -167,7 +169,9 @@ int sweep_plan_note(struct sweep_plan *plan, const json_t *record)
     if (!name)
         return 0;
     if (valid && json_is_true(json_object_get(record, "disturbed")))
-        plan->disturbed++;
+        json_object_set_new(plan->disturbed, name, json_true());
+    else
+        json_object_del(plan->disturbed, name);
     /* A valid run of no events has no throughput, but is done. */
     return json_object_set_new(plan->known, name,
                                !valid ? json_null() : json_real(isnan(value) ? 0 : value))
@@ -196,7 +200,8 @@ static int run_add(struct sweep_plan *plan, struct combination *combination, str
         run_cleanup(run);
         return error_set(error, ENOMEM, "no memory for %zu runs", plan->nr_runs + 1);
     }
-    run->done = json_is_real(json_object_get(plan->known, run->name));
+    run->done = json_is_real(json_object_get(plan->known, run->name)) &&
+                !(plan->rerun_disturbed && json_object_get(plan->disturbed, run->name));
     combination->repeats++;
     plan->nr_runs++;
     return 0;

@@ -47,8 +47,9 @@ struct sweep_plan {
     size_t nr_combinations;
     struct run *runs; /* this shard's, in order */
     size_t nr_runs;
-    json_t *known;    /* owned: run's name -> events a second of its last record; null: not valid */
-    size_t disturbed; /* valid runs so marked */
+    json_t *known; /* owned: run's name -> events a second of its last record; null: not valid */
+    json_t *disturbed;    /* owned: of the runs known, those that are valid and so marked */
+    bool rerun_disturbed; /* which do not count as done when they are planned */
 };
 
 /* Is the design of that name none, but what the replay itself costs? */
