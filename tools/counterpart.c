@@ -109,6 +109,7 @@ static void records_compare(json_t *conditions, const json_t *before, const json
                                        "pace",
                                        "timers",
                                        "touch",
+                                       "warmup_loops",
                                        "filter",
                                        "memory_limit",
                                        "verified"};
