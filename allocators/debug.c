@@ -89,7 +89,7 @@ static int debug_cache_create(void *running, const struct cache_params *params,
     if (!cache)
         return error_set(error, ENOMEM, "cache '%s': no memory for its descriptor", params->name);
     *cache = (struct cache){
-        .self = cache,
+        .mark = debug_cache_mark(cache),
         .design = instance->design,
         .params = *params,
         .lead = round_up(LEAD_LEAST, params->align),
@@ -117,7 +117,7 @@ static int debug_cache_destroy(void *running, struct cache *cache, struct error 
 
     if (code)
         return code;
-    cache->self = NULL;
+    cache->mark = 0;
     boot_free(cache, sizeof *cache);
     return 0;
 }

@@ -26,7 +26,7 @@
 
 /* One cache of a design under the layer: what callers have instead of the design's own. */
 struct cache {
-    struct cache *self; /* this; NULL once it is destroyed */
+    uint64_t mark; /* debug_cache_mark of it; 0 once it is destroyed */
     const struct allocator *design;
     struct cache *inner;        /* the design's */
     struct cache_params params; /* as the caller gave them */
@@ -34,6 +34,12 @@ struct cache {
     size_t bytes;               /* of a buffer, as the design is asked for it */
     bool poisoned;              /* free objects may be written over */
 };
+
+/* Its address alone would do for an empty list's head, too. */
+static inline uint64_t debug_cache_mark(const struct cache *cache)
+{
+    return (uintptr_t)cache ^ UINT64_C(0xcac4e15de6096ed1);
+}
 
 /* ---- marks of one buffer; each aborts, naming what is wrong ---- */
 

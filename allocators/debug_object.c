@@ -190,7 +190,7 @@ void debug_cache_check(const struct cache *cache, const struct request *request)
 {
     const char *name = cache->params.name;
 
-    if (cache->self != cache)
+    if (cache->mark != debug_cache_mark(cache))
         invariant_broken("debug", "?", "the cache at %p was destroyed, or is none",
                          (const void *)cache);
     if (!request)
@@ -282,7 +282,8 @@ static _Noreturn __attribute__((cold, noinline)) void report_foreign(const struc
 /* What a header says to be a cache, which may be anything. */
 static bool cache_is(const struct cache *cache)
 {
-    return page_in_arena(cache) && (uintptr_t)cache % CACHE_LINE == 0 && cache->self == cache;
+    return page_in_arena(cache) && (uintptr_t)cache % CACHE_LINE == 0 &&
+           cache->mark == debug_cache_mark(cache);
 }
 
 /* The header's object is there, but of another cache. */

@@ -4,6 +4,7 @@
  * leaves alone, and that it is not there when it is off. That objects are objects all the same is
  * test_conformance.c's.
  */
+#include "sim/machine.h"
 #include "sim/page.h"
 #include "tests/scene.h"
 
@@ -94,6 +95,28 @@ static void a_header_that_was_written_over_is_found(void **state)
         assert_report(misuse_free, cache, object, "header", "");
         object[i] ^= 1;
     }
+    scene_free(cache, object);
+    scene_close();
+}
+
+/* Such as an empty list's head, where the header comes to name that. */
+static void what_points_to_itself_is_no_cache(void **state)
+{
+    struct cache *cache;
+    unsigned char *object;
+    void **head, *own;
+
+    open_debug(*state);
+    cache = scene_cache(64, 8);
+    object = scene_alloc(cache);
+    head = boot_alloc(CACHE_LINE, PAGE_ANY_NODE);
+    *head = head;
+    memcpy(&own, object - 56, sizeof own);
+    assert_ptr_equal(own, cache);
+    memcpy(object - 56, &head, sizeof head);
+    assert_report(misuse_free, cache, object, "header", "");
+    memcpy(object - 56, &own, sizeof own);
+    boot_free(head, CACHE_LINE);
     scene_free(cache, object);
     scene_close();
 }
@@ -441,6 +464,7 @@ static const struct {
     {"every byte written beside an object is found at its free",
      every_byte_written_beside_an_object_is_found_at_its_free},
     {"a header that was written over is found", a_header_that_was_written_over_is_found},
+    {"what points to itself is no cache", what_points_to_itself_is_no_cache},
     {"an untyped object ends where what was asked for does",
      an_untyped_object_ends_where_what_was_asked_for_does},
     {"what is no live object of the cache cannot be freed",
