@@ -241,9 +241,10 @@ static int generate(struct arguments *arguments)
     if (code)
         return code;
     command_progress_clear();
-    fprintf(stderr, "%s: %llu events of %llu CPU%s in %.3f s of virtual time written to %s\n", name,
-            (unsigned long long)report.events, (unsigned long long)report.cpus,
-            report.cpus == 1 ? "" : "s", (double)report.duration_ns * 1e-9, arguments->output);
+    fprintf(stderr, "%s: %llu event%s of %llu CPU%s in %.3f s of virtual time written to %s\n",
+            name, (unsigned long long)report.events, command_plural(report.events),
+            (unsigned long long)report.cpus, command_plural(report.cpus),
+            (double)report.duration_ns * 1e-9, arguments->output);
     return 0;
 }
 

@@ -119,9 +119,9 @@ int cmd_import(int argc, char **argv)
     if (code)
         return command_failed(code, &error);
     command_progress_clear();
-    fprintf(stderr, "%s: %s, %llu bytes, %llu events written to %s\n", arguments.input,
+    fprintf(stderr, "%s: %s, %llu bytes, %llu event%s written to %s\n", arguments.input,
             report.format, (unsigned long long)report.input_bytes,
-            (unsigned long long)report.events, arguments.output);
-    repairs_print(&report.repairs, report.events, stderr);
+            (unsigned long long)report.events, command_plural(report.events), arguments.output);
+    repairs_print(&report.repairs, repairs_recorded(&report.repairs, report.events), NULL, stderr);
     return STATUS_DONE;
 }
