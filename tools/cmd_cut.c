@@ -2,6 +2,7 @@
 /* slablab cut: a part of a trace. */
 #include "sim/error.h"
 #include "tools/command.h"
+#include "traces/outfile.h"
 #include "traces/transform.h"
 
 #include <argp.h>
@@ -21,7 +22,8 @@ struct arguments {
 enum key { KEY_EVENTS = 0x100, KEY_TIME };
 
 static const struct argp_option option_table[] = {
-    {"output", 'o', "OUT.slt", 0, "the trace to write (- is standard output)", 0},
+    {"output", 'o', "OUT.slt", 0,
+     "the trace to write, another file than is read (- is standard output)", 0},
     {"events", KEY_EVENTS, "A..B", 0, "events A to before B, counted from 0", 0},
     {"time", KEY_TIME, "A..B", 0,
      "from A to before B after the start; each with ns, us, ms or s (default)", 0},
@@ -132,7 +134,9 @@ int cmd_cut(int argc, char **argv)
     int code;
 
     command_parse(&argp, argc, argv, 0, &arguments);
-    code = trace_cut(arguments.input, arguments.output, &arguments.range, &report, &error);
+    code = outfile_spares(arguments.output, arguments.input, &error);
+    if (!code)
+        code = trace_cut(arguments.input, arguments.output, &arguments.range, &report, &error);
     if (code)
         return command_failed(code, &error);
     fprintf(stderr, "%s: %llu events written to %s, and %llu objects that live where it begins\n",
