@@ -310,6 +310,12 @@ static void print_counts(const char *trace, const struct trace_summary *summary,
     fprintf(stream, "  %llu stream%s, %llu event%s over %.3f s; digest %s\n",
             (count)summary->streams, command_plural(summary->streams), (count)summary->events,
             command_plural(summary->events), (double)summary->duration_ns * 1e-9, summary->digest);
+    if (summary->preloads)
+        fprintf(
+            stream,
+            "  of the events %llu preload objects, before the clock starts; --events of cut and "
+            "replay counts the other %llu\n",
+            (count)summary->preloads, (count)(summary->events - summary->preloads));
     fprintf(stream,
             "  recorded: %llu allocs, %llu frees, of these %llu from another stream than the "
             "alloc\n",

@@ -77,6 +77,7 @@ static void summary_add_alloc(struct summary_pass *pass, const struct trace_even
     if (++row->live > cache->peak_live_objects)
         cache->peak_live_objects = row->live;
     row->inferred += event->origin == TRACE_INFERRED;
+    summary->preloads += event->origin == TRACE_PRELOADED;
     if (event->origin != TRACE_RECORDED)
         return;
     summary->allocs++;
