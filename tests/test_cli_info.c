@@ -71,6 +71,11 @@ static void the_share_of_what_was_lost_is_said(void **state)
     cli_run("info @/lossy.slt");
     assert_shown(said);
     assert_shown("\n  1 stream, 4 events over ");
+    assert_shown(
+        "\n           1  frees of objects never seen: dropped (kind unknown, or --unmatched "
+        "drop)\n");
+    assert_shown(
+        "\n           1  allocs untraced (the address was freed again): inserted half-way\n");
     cli_write_file("lossy", text, (size_t)(strstr(text, "LOST") - text));
     cli_run("import @/lossy -o @/lossy.slt");
     assert_non_null(strstr(cli_last.messages, "though the recorder counted none; record again"));

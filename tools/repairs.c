@@ -53,7 +53,8 @@ void repairs_print(const struct trace_repairs *repairs, uint64_t recorded, const
         {repairs->implied_frees,
          "frees untraced (the address was handed out again, or its process ended): inserted"},
         {repairs->preloaded, "frees of objects older than the recording: allocated beforehand"},
-        {dropped_frees(repairs), "frees of objects never seen, kind unknown: dropped"},
+        {dropped_frees(repairs),
+         "frees of objects never seen: dropped (kind unknown, or --unmatched drop)"},
         {repairs->refreed, "allocs untraced (the address was freed again): inserted half-way"},
         {repairs->skipped_records, "records that are no allocation event: skipped"},
     };
