@@ -63,11 +63,13 @@ int plan_filters_check(const struct builder *builder, struct error *error)
             return error_set(error, EINVAL, "no stream %zu in the trace; it has 0 to %u", i,
                              plan->nr_streams - 1);
     }
+    if (plan->events == 0 && (config->caches || config->streams))
+        return error_set(error, ENODATA, "no event is left to replay after filtering");
     if (plan->events == 0)
         return error_set(error, ENODATA,
-                         config->caches || config->streams
-                             ? "no event is left to replay after filtering"
-                             : "the trace has no events");
+                         "the trace has no events to replay; %llu objects are preloaded, which is "
+                         "before the clock starts",
+                         (unsigned long long)builder->live_objects);
     return 0;
 }
 

@@ -162,6 +162,7 @@ static void standard_output_will_do(void **state)
 static void a_load_like_a_recorded_one_says_how_like_it_is(void **state)
 {
     json_t *object;
+    const json_t *row;
 
     (void)state;
     cli_run("gen --like traces/samples/find.slt -o @/like.slt --cpus 4 --events 50000 --json");
@@ -175,6 +176,13 @@ static void a_load_like_a_recorded_one_says_how_like_it_is(void **state)
     assert_status(0);
     assert_non_null(strstr(cli_last.output, "4 streams, 50000 events"));
     assert_non_null(strstr(cli_last.output, "names_cache"));
+    cli_run("gen --like traces/samples/gcc.slt -o @/short.slt --events 200 --json");
+    assert_status(0);
+    object = json_loads(cli_last.output, 0, NULL);
+    row = json_array_get(json_object_get(object, "distances"), 7);
+    assert_non_null(strstr(json_string_value(json_object_get(row, "what")), "objects live over"));
+    assert_true(json_number_value(json_object_get(row, "distance")) > 0.95);
+    json_decref(object);
     cli_run("gen --like @/missing.slt -o @/never.slt");
     assert_refused("missing.slt");
     cli_run("gen --like traces/samples/find.slt -o -");

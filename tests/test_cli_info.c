@@ -50,6 +50,37 @@ static void caches_whose_frees_were_inferred_are_marked(void **state)
     assert_null(strstr(cli_last.output, "~ dentry"));
 }
 
+static void the_share_of_what_was_lost_is_said(void **state)
+{
+    static const char text[] =
+        "x 1 [000] 1.0: kmem:kmalloc: call_site=f+0x1 ptr=0x1000 bytes_req=8 bytes_alloc=8\n"
+        "x 1 [000] 1.1: kmem:kfree: call_site=f+0x1 ptr=0x1000\n"
+        "x 1 [000] 1.2: kmem:kfree: call_site=f+0x1 ptr=0x1000\n"
+        "x 1 [000] 1.3: kmem:kfree: call_site=f+0x1 ptr=0x2000\n"
+        "x 1 [000] 1.4: kmem:kfree: call_site=f+0x1 ptr=(nil)\n"
+        "LOST 15 events!\n";
+    static const char said[] =
+        "warning: the recording is not whole: 75% of all events were lost, 15 of 20; record again "
+        "with larger buffers (perf record -m 64M, slablab record kernel --buffer-size 64M)\n";
+
+    (void)state;
+    cli_write_file("lossy", text, strlen(text));
+    cli_run("import @/lossy -o @/lossy.slt");
+    assert_status(0);
+    assert_non_null(strstr(cli_last.messages, said));
+    cli_run("info @/lossy.slt");
+    assert_shown(said);
+    assert_shown("\n  1 stream, 4 events over ");
+    assert_shown(
+        "\n           1  frees of objects never seen: dropped (kind unknown, or --unmatched "
+        "drop)\n");
+    assert_shown(
+        "\n           1  allocs untraced (the address was freed again): inserted half-way\n");
+    cli_write_file("lossy", text, (size_t)(strstr(text, "LOST") - text));
+    cli_run("import @/lossy -o @/lossy.slt");
+    assert_non_null(strstr(cli_last.messages, "though the recorder counted none; record again"));
+}
+
 static void sizes_just_below_a_unit_are_written_out(void **state)
 {
     (void)state;
@@ -200,6 +231,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_lives_and_the_live_set_are_shown),
         cmocka_unit_test(caches_whose_frees_were_inferred_are_marked),
+        cmocka_unit_test(the_share_of_what_was_lost_is_said),
         cmocka_unit_test(sizes_just_below_a_unit_are_written_out),
         cmocka_unit_test(few_streams_are_a_matrix),
         cmocka_unit_test(of_many_streams_the_busiest_pairs_are_shown),

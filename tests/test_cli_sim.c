@@ -49,7 +49,7 @@ static void no_topology_of_the_environment_takes_the_place_of_the_machine(void *
     setenv("HWLOC_THISSYSTEM", "1", 1);
     cli_run("sim @/pairs.slt --machine generic-8 -a null -t 8");
     assert_status(0);
-    assert_non_null(strstr(cli_last.output, "simulated on generic-8: 8 CPUs on 1 nodes"));
+    assert_non_null(strstr(cli_last.output, "simulated on generic-8: 8 CPUs on 1 node,"));
     cli_run("sim @/pairs.slt --topology 'numa:4 core:4 pu:1' -a null -t 16");
     assert_status(0);
     assert_non_null(strstr(cli_last.output, "16 CPUs on 4 nodes"));
@@ -286,7 +286,7 @@ static void the_table_says_that_its_times_are_virtual_and_what_lines_moved(void 
     (void)state;
     cli_run("sim @/pairs.slt --machine generic-8,starfire-16 -a magazine,bufctl -t 4 --lock mcs");
     assert_status(0);
-    assert_non_null(strstr(cli_last.output, "simulated on generic-8: 8 CPUs on 1 nodes, 2.65 GHz"));
+    assert_non_null(strstr(cli_last.output, "simulated on generic-8: 8 CPUs on 1 node, 2.65 GHz"));
     assert_non_null(strstr(cli_last.output, "simulated on starfire-16"));
     assert_non_null(strstr(cli_last.output, "times are virtual"));
     assert_non_null(strstr(cli_last.output, "Which cache lines moved between CPUs"));

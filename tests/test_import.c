@@ -18,20 +18,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* One event each; the stamp is "[cpu] time: ". */
-#define KMALLOC(stamp, ptr, bytes)                                                                 \
-    "comm 1 " stamp "kmem:kmalloc: call_site=f+0x1 ptr=" ptr " bytes_req=" bytes                   \
-    " bytes_alloc=" bytes " gfp_flags=GFP_KERNEL node=-1 accounted=false\n"
-#define ALLOC(stamp, ptr, cache, bytes)                                                            \
-    "comm 1 " stamp "kmem:kmem_cache_alloc: call_site=g+0x2 ptr=" ptr " name=" cache               \
-    " bytes_req=" bytes " bytes_alloc=" bytes " gfp_flags=GFP_KERNEL node=-1 accounted=false\n"
-#define OLD_ALLOC(stamp, site, ptr, bytes)                                                         \
-    "comm 1 " stamp "kmem:kmem_cache_alloc: call_site=" site " ptr=" ptr " bytes_req=" bytes       \
-    " bytes_alloc=" bytes " gfp_flags=GFP_KERNEL\n"
-#define FREE(stamp, ptr, cache)                                                                    \
-    "comm 1 " stamp "kmem:kmem_cache_free: call_site=h+0x3 ptr=" ptr " name=" cache "\n"
-#define KFREE(stamp, ptr) "comm 1 " stamp "kmem:kfree: call_site=k+0x4 ptr=" ptr "\n"
-
 /* What became of the text, event by event. */
 struct imported {
     struct trace_summary summary;

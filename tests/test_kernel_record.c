@@ -84,8 +84,14 @@ static int tear_down(void **state)
 
 static void convert(void)
 {
+    const struct trace_repairs *repairs = &report.repairs;
+
     if (kernel_record_convert(&recorded, output, &report, &error))
         fail_msg("%s", error.text);
+    assert_int_equal(report.events, report.recorded - repairs->null_frees -
+                                        (repairs->never_seen_frees - repairs->preloaded) +
+                                        repairs->preloaded + repairs->refreed +
+                                        repairs->implied_frees);
 }
 
 static struct trace_summary summary_of(const char *path)

@@ -164,6 +164,45 @@ static void a_load_shorter_than_the_recording_is_of_all_of_it(void **state)
     assert_true(fabs(distances[WAYS].generated - distances[WAYS].recorded) < 0.02);
 }
 
+static void the_fewer_events_there_are_the_less_like_is_the_live_set(void **state)
+{
+    static const uint64_t events[] = {200000, 20000, 2000, 200};
+    double last = 0;
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        imitate("traces/samples/hackbench.slt",
+                (struct likeness_options){.events = events[i], .seed = 1});
+        assert_true(distances[SHAPE].distance > last && distances[SHAPE].distance <= 1);
+        last = distances[SHAPE].distance;
+        /* The numbers are those of the ends of what was compared. */
+        assert_true(distances[SHAPE].recorded * 2 ==
+                    recorded->series.intervals[recorded->series.count - 1].objects);
+        assert_true(distances[SHAPE].generated * 2 ==
+                    generated->series.intervals[generated->series.count - 1].objects);
+    }
+    assert_true(last > 0.95);
+}
+
+static void a_live_set_of_twice_the_size_is_half_like(void **state)
+{
+    struct trace_fixture fixture;
+
+    (void)state;
+    for (unsigned times = 1; times <= 2; times++) {
+        trace_fixture_begin(&fixture, 1);
+        for (uint32_t i = 0; i < 1000; i++) /* up and down again, by so many at a time */
+            for (uint32_t j = 0; j < 4 * times; j++)
+                (i < 500 ? trace_fixture_alloc : trace_fixture_free)(
+                    &fixture, 0, (i < 500 ? i : 999 - i) * 4 * times + j);
+        trace_fixture_end(&fixture);
+        *(times == 1 ? &recorded : &generated) = read_likeness(fixture.path);
+        trace_fixture_remove(&fixture);
+    }
+    likeness_compare(generated, recorded, distances); /* half as many events: all of both */
+    assert_in_range(1000 * distances[SHAPE].distance, 490, 510);
+}
+
 static void a_load_without_phases_comes_out_the_same(void **state)
 {
     (void)state;
@@ -276,6 +315,8 @@ int main(void)
         TEST(the_live_set_goes_up_and_down_as_recorded),
         TEST(of_a_long_recording_a_sample_is_kept),
         TEST(a_load_shorter_than_the_recording_is_of_all_of_it),
+        TEST(the_fewer_events_there_are_the_less_like_is_the_live_set),
+        TEST(a_live_set_of_twice_the_size_is_half_like),
         TEST(a_load_without_phases_comes_out_the_same),
         TEST(a_load_can_have_more_cpus_and_events),
         TEST(the_same_seed_gives_the_same_bytes),

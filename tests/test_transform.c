@@ -260,21 +260,62 @@ static void a_cut_begins_with_what_is_live(void **state)
     trace_fixture_remove(&fixture);
 }
 
+static void a_cut_counts_events_from_behind_what_is_preloaded(void **state)
+{
+    static const char with_preloads[] =
+        "# slablab text 1\nstream 0 cpu0\ntype - 8 0 0 - 0\npreload 0 0 0 0\npreload 0 0 1 0\n"
+        "alloc 5 0 2 0\nfree 6 0 0\nfree 7 0 1\nalloc 8 0 0 0\n";
+    static const struct {
+        struct cut_range range;
+        uint64_t preloaded, events;
+        const char *lines;
+    } cuts[] = {
+        {{CUT_EVENTS, 0, 2},
+         2,
+         2,
+         "preload 0 0 0 0\npreload 0 0 1 0\nalloc 0 0 2 0\nfree 1 0 0\nprovenance"},
+        {{CUT_EVENTS, 2, 3}, 2, 1, "preload 0 0 0 0\npreload 0 0 1 0\nfree 0 0 0\nprovenance"},
+        {{CUT_TIME_NS, 0, 6}, 2, 1, "preload 0 0 0 0\npreload 0 0 1 0\nalloc 5 0 2 0\nprovenance"},
+    };
+    struct cut_range range = {CUT_EVENTS, 4, UINT64_MAX};
+    struct cut_report report;
+    struct error error = {""};
+    (void)state;
+
+    write_text(with_preloads, strlen(with_preloads));
+    assert_int_equal(import(&error), 0);
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        char *all;
+
+        assert_int_equal(trace_cut(output, second, &cuts[i].range, &report, &error), 0);
+        assert_int_equal(report.preloaded, cuts[i].preloaded);
+        assert_int_equal(report.events, cuts[i].events);
+        all = text_of(second);
+        assert_has(all, cuts[i].lines);
+        free(all);
+    }
+    assert_int_equal(trace_cut(output, second, &range, &report, &error), -EINVAL);
+    assert_has(error.text, "none of its 4 events");
+    assert_has(error.text, "the 2 objects that it preloads are not counted");
+    unlink(second);
+}
+
 static void the_parts_of_a_recording_are_all_of_it(void **state)
 {
     const char *whole = "traces/samples/hackbench.slt";
     struct trace_summary all = summary_of(whole), part;
-    uint64_t allocs = 0, frees = 0, implied = 0, at_end = 0;
+    uint64_t allocs = 0, frees = 0, implied = 0, at_end = all.preloads;
     (void)state;
 
-    for (uint64_t first = 0; first < all.events; first += 100000) {
+    assert_int_equal(at_end, all.repairs.preloaded);
+    for (uint64_t first = 0; first < all.events - all.preloads; first += 100000) {
         struct cut_range range = {CUT_EVENTS, first, first + 100000};
         struct cut_report report;
         struct error error = {""};
 
         assert_int_equal(trace_cut(whole, output, &range, &report, &error), 0);
         part = summary_of(output);
-        assert_int_equal(report.preloaded, first ? at_end : 0); /* what the last left alive */
+        assert_int_equal(report.preloaded, at_end); /* what the last left alive */
         allocs += part.allocs;
         frees += part.frees;
         implied += part.repairs.implied_frees;
@@ -402,6 +443,7 @@ int main(void)
         cmocka_unit_test(a_text_that_breaks_off_is_imported_or_refused),
         cmocka_unit_test(a_line_that_cannot_be_is_refused_by_its_number),
         cmocka_unit_test(a_cut_begins_with_what_is_live),
+        cmocka_unit_test(a_cut_counts_events_from_behind_what_is_preloaded),
         cmocka_unit_test(the_parts_of_a_recording_are_all_of_it),
         cmocka_unit_test(a_merged_trace_has_all_streams_and_shared_caches_once),
         cmocka_unit_test(a_shared_cache_is_created_first_and_destroyed_last),

@@ -9,6 +9,7 @@
 #include "tools/replay_plan.h"
 #include "tools/replay_session.h"
 #include "tools/statistics.h"
+#include "traces/outfile.h"
 
 #include <errno.h>
 #include <math.h>
@@ -331,13 +332,26 @@ static int prepare(struct calibrating *calibrating, struct session_arguments *ar
     return code ?: points_create(calibrating, error);
 }
 
+/* The table is not to be written over what it is made of. */
+static int spare_inputs(const char *output, const struct word_list *traces, const char *costs,
+                        struct error *error)
+{
+    int code = 0;
+
+    for (size_t i = 0; code == 0 && i < traces->count; i++)
+        code = outfile_spares(output, traces->words[i], error);
+    return code == 0 && costs ? outfile_spares(output, costs, error) : code;
+}
+
 int calibrate_run(struct session_arguments *arguments, const struct word_list *traces,
                   const char *output)
 {
     struct calibrating calibrating = {.traces = traces};
     struct error error = {""};
-    int code = prepare(&calibrating, arguments, &error);
+    int code = output ? spare_inputs(output, traces, arguments->machines.costs, &error) : 0;
 
+    if (code == 0)
+        code = prepare(&calibrating, arguments, &error);
     if (code == 0)
         code = measure(&calibrating, &error);
     if (code == 0)

@@ -2,6 +2,7 @@
 /* slablab anonymise: a trace to give away. */
 #include "sim/error.h"
 #include "tools/command.h"
+#include "traces/outfile.h"
 #include "traces/transform.h"
 
 #include <argp.h>
@@ -16,7 +17,8 @@ struct arguments {
 enum key { KEY_KEEP_CACHES = 0x100 };
 
 static const struct argp_option option_table[] = {
-    {"output", 'o', "OUT.slt", 0, "the trace to write (- is standard output)", 0},
+    {"output", 'o', "OUT.slt", 0,
+     "the trace to write, another file than is read (- is standard output)", 0},
     {"keep-caches", KEY_KEEP_CACHES, NULL, 0, "keep the names of caches", 0},
     {0}};
 
@@ -59,6 +61,8 @@ int cmd_anonymise(int argc, char **argv)
     int code;
 
     command_parse(&argp, argc, argv, 0, &arguments);
-    code = trace_anonymise(arguments.input, arguments.output, arguments.keep_caches, &error);
+    code = outfile_spares(arguments.output, arguments.input, &error);
+    if (!code)
+        code = trace_anonymise(arguments.input, arguments.output, arguments.keep_caches, &error);
     return code ? command_failed(code, &error) : STATUS_DONE;
 }

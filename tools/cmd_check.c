@@ -31,7 +31,7 @@ int cmd_check(int argc, char **argv)
     static struct trace_event events[4096];
     struct trace_reader *reader;
     const char *trace = NULL;
-    unsigned long long total = 0;
+    unsigned long long total = 0, preloads = 0;
     struct error error;
     ssize_t count;
     int code;
@@ -40,10 +40,18 @@ int cmd_check(int argc, char **argv)
     code = trace_open(trace, &reader, &error);
     if (code)
         return command_failed(code, &error);
-    while ((count = trace_read(reader, events, sizeof events / sizeof events[0], &error)) > 0)
+    while ((count = trace_read(reader, events, sizeof events / sizeof events[0], &error)) > 0) {
         total += (unsigned long long)count;
-    if (count == 0)
-        printf("%s: whole, %llu events, digest %s\n", trace, total, trace_digest(reader));
+        for (ssize_t i = 0; i < count; i++)
+            preloads += events[i].origin == TRACE_PRELOADED;
+    }
+    if (count == 0) {
+        printf("%s: whole, %llu event%s, ", trace, total, command_plural(total));
+        if (preloads)
+            printf("of them %llu preload%s before the clock starts, ", preloads,
+                   command_plural(preloads));
+        printf("digest %s\n", trace_digest(reader));
+    }
     trace_close(reader);
     return count < 0 ? command_failed((int)count, &error) : STATUS_DONE;
 }

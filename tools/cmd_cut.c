@@ -2,6 +2,7 @@
 /* slablab cut: a part of a trace. */
 #include "sim/error.h"
 #include "tools/command.h"
+#include "traces/outfile.h"
 #include "traces/transform.h"
 
 #include <argp.h>
@@ -21,8 +22,12 @@ struct arguments {
 enum key { KEY_EVENTS = 0x100, KEY_TIME };
 
 static const struct argp_option option_table[] = {
-    {"output", 'o', "OUT.slt", 0, "the trace to write (- is standard output)", 0},
-    {"events", KEY_EVENTS, "A..B", 0, "events A to before B, counted from 0", 0},
+    {"output", 'o', "OUT.slt", 0,
+     "the trace to write, another file than is read (- is standard output)", 0},
+    {"events", KEY_EVENTS, "A..B", 0,
+     "events A to before B, counted from 0, as `replay --events` does: objects that TRACE preloads "
+     "come before event 0",
+     0},
     {"time", KEY_TIME, "A..B", 0,
      "from A to before B after the start; each with ns, us, ms or s (default)", 0},
     {0}};
@@ -116,8 +121,11 @@ static const struct argp argp = {
     "TRACE -o OUT.slt --events A..B|--time A..B",
     "Writes a part of TRACE (- is standard input) as a trace of its own. What lives where it "
     "begins "
-    "is preloaded, in the order in which it was allocated.\v"
+    "is preloaded, in the order in which it was allocated: beforehand, when the clock of a replay "
+    "has "
+    "not started.\v"
     "Examples:\n"
+    "  slablab cut gcc.slt -o begin.slt --events 0..500\n"
     "  slablab cut hackbench.slt -o middle.slt --events 100000..200000\n"
     "  slablab cut hackbench.slt -o later.slt --time 250ms..",
     NULL,
@@ -132,11 +140,14 @@ int cmd_cut(int argc, char **argv)
     int code;
 
     command_parse(&argp, argc, argv, 0, &arguments);
-    code = trace_cut(arguments.input, arguments.output, &arguments.range, &report, &error);
+    code = outfile_spares(arguments.output, arguments.input, &error);
+    if (!code)
+        code = trace_cut(arguments.input, arguments.output, &arguments.range, &report, &error);
     if (code)
         return command_failed(code, &error);
-    fprintf(stderr, "%s: %llu events written to %s, and %llu objects that live where it begins\n",
-            arguments.input, (unsigned long long)report.events, arguments.output,
-            (unsigned long long)report.preloaded);
+    fprintf(stderr, "%s: %llu event%s written to %s, and %llu object%s live where it begins\n",
+            arguments.input, (unsigned long long)report.events, command_plural(report.events),
+            arguments.output, (unsigned long long)report.preloaded,
+            report.preloaded == 1 ? " that is" : "s that are");
     return STATUS_DONE;
 }

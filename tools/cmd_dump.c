@@ -3,6 +3,7 @@
 #include "sim/error.h"
 #include "tools/command.h"
 #include "traces/dump.h"
+#include "traces/outfile.h"
 
 #include <argp.h>
 #include <stdio.h>
@@ -34,6 +35,8 @@ int cmd_dump(int argc, char **argv)
     int code;
 
     command_parse(&argp, argc, argv, 0, &trace);
-    code = trace_dump(trace, stdout, &error);
+    code = outfile_spares("-", trace, &error);
+    if (!code)
+        code = trace_dump(trace, stdout, &error);
     return code ? command_failed(code, &error) : STATUS_DONE;
 }

@@ -75,6 +75,12 @@ static const char examples[] =
     "10000000\n"
     "  slablab gen burst -o bulk.slt --objects 1000 --bulk 16 --order shuffled\n"
     "  slablab gen --like traces/samples/hackbench.slt -o like.slt --cpus 64 --events 10000000\n\n"
+    "--like ends with a table: the recording, the load, how far the two are apart (0: the same, 1: "
+    "nothing\n"
+    "in common). The live sets are compared over one time through the recording; a load with fewer "
+    "events of\n"
+    "each CPU than recorded hastens through it, and has fewer objects live. traces/gen/README.md "
+    "has the rows.\n\n"
     "The same parameters, --seed among them, give the same bytes on every machine. The CPU of an "
     "event "
     "is\n"
@@ -235,9 +241,10 @@ static int generate(struct arguments *arguments)
     if (code)
         return code;
     command_progress_clear();
-    fprintf(stderr, "%s: %llu events of %llu CPU%s in %.3f s of virtual time written to %s\n", name,
-            (unsigned long long)report.events, (unsigned long long)report.cpus,
-            report.cpus == 1 ? "" : "s", (double)report.duration_ns * 1e-9, arguments->output);
+    fprintf(stderr, "%s: %llu event%s of %llu CPU%s in %.3f s of virtual time written to %s\n",
+            name, (unsigned long long)report.events, command_plural(report.events),
+            (unsigned long long)report.cpus, command_plural(report.cpus),
+            (double)report.duration_ns * 1e-9, arguments->output);
     return 0;
 }
 

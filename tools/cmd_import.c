@@ -4,12 +4,11 @@
 #include "tools/command.h"
 #include "tools/repairs.h"
 #include "traces/import/import.h"
+#include "traces/outfile.h"
 
 #include <argp.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 struct arguments {
     const char *input;
@@ -21,7 +20,8 @@ enum key { KEY_UNMATCHED = 0x100, KEY_CALL_SITES, KEY_KALLSYMS };
 
 static const struct argp_option option_table[] = {
     {"format", 'f', "FORMAT", 0, "of the input (default: found by looking at it)", 0},
-    {"output", 'o', "OUT.slt", 0, "the trace to write (- is standard output)", 0},
+    {"output", 'o', "OUT.slt", 0,
+     "the trace to write, another file than is read (- is standard output)", 0},
     {"unmatched", KEY_UNMATCHED, "preload|drop", 0,
      "frees of objects older than the recording: allocate these before the clock starts (default), "
      "or drop the frees",
@@ -88,15 +88,6 @@ static const struct argp argp = {
     NULL,
     NULL};
 
-/* Writing the trace over its own recording would lose the recording. */
-static bool same_file(const char *input, const char *output)
-{
-    struct stat in, out;
-
-    return stat(input, &in) == 0 && stat(output, &out) == 0 && in.st_dev == out.st_dev &&
-           in.st_ino == out.st_ino && S_ISREG(in.st_mode);
-}
-
 static void show_progress(void *context, uint64_t bytes)
 {
     command_progress("%s: %llu MB", (const char *)context, (unsigned long long)(bytes / 1000000));
@@ -111,17 +102,17 @@ int cmd_import(int argc, char **argv)
 
     command_parse(&argp, argc, argv, 0, &arguments);
     arguments.options.progress_context = (void *)arguments.input;
-    if (same_file(arguments.input, arguments.output)) {
-        error_set(&error, EINVAL, "%s: input and output are one file", arguments.input);
-        return command_failed(-EINVAL, &error);
-    }
-    code = import_trace(arguments.input, arguments.output, &arguments.options, &report, &error);
+    code = outfile_spares(arguments.output, arguments.input, &error);
+    if (!code && arguments.options.kallsyms)
+        code = outfile_spares(arguments.output, arguments.options.kallsyms, &error);
+    if (!code)
+        code = import_trace(arguments.input, arguments.output, &arguments.options, &report, &error);
     if (code)
         return command_failed(code, &error);
     command_progress_clear();
-    fprintf(stderr, "%s: %s, %llu bytes, %llu events written to %s\n", arguments.input,
+    fprintf(stderr, "%s: %s, %llu bytes, %llu event%s written to %s\n", arguments.input,
             report.format, (unsigned long long)report.input_bytes,
-            (unsigned long long)report.events, arguments.output);
-    repairs_print(&report.repairs, report.events, stderr);
+            (unsigned long long)report.events, command_plural(report.events), arguments.output);
+    repairs_print(&report.repairs, repairs_recorded(&report.repairs, report.events), NULL, stderr);
     return STATUS_DONE;
 }

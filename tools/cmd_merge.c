@@ -2,6 +2,7 @@
 /* slablab merge: several traces side by side. */
 #include "sim/error.h"
 #include "tools/command.h"
+#include "traces/outfile.h"
 #include "traces/transform.h"
 
 #include <argp.h>
@@ -15,7 +16,9 @@ struct arguments {
 };
 
 static const struct argp_option option_table[] = {
-    {"output", 'o', "OUT.slt", 0, "the trace to write (- is standard output)", 0}, {0}};
+    {"output", 'o', "OUT.slt", 0,
+     "the trace to write, another file than is read (- is standard output)", 0},
+    {0}};
 
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
@@ -61,7 +64,11 @@ int cmd_merge(int argc, char **argv)
         return command_failed(code, &error);
     }
     command_parse(&argp, argc, argv, 0, &arguments);
-    code = trace_merge(arguments.inputs, arguments.nr_inputs, arguments.output, &error);
+    code = 0;
+    for (size_t i = 0; !code && i < arguments.nr_inputs; i++)
+        code = outfile_spares(arguments.output, arguments.inputs[i], &error);
+    if (!code)
+        code = trace_merge(arguments.inputs, arguments.nr_inputs, arguments.output, &error);
     free(arguments.inputs);
     return code ? command_failed(code, &error) : STATUS_DONE;
 }

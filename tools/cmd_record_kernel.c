@@ -107,16 +107,19 @@ static const struct argp argp = {
     "goes on as it was. What the recorder itself does is left out. Of each cache the trace has "
     "what "
     "/sys/kernel/slab says: alignment, whether its objects are constructed, type-safe under RCU, "
-    "merged. The recording lies in TMPDIR meanwhile, some 60 bytes an event. It needs tracefs, "
+    "merged. Where a CPU makes events faster than they are taken away, its ring buffer overflows: "
+    "what share was lost is said at the end, and by `slablab info`; larger buffers help "
+    "(--buffer-size). "
+    "The recording lies in TMPDIR meanwhile, some 60 bytes an event. It needs tracefs, "
     "mounted, and root or a group that may write there.\v"
     "Examples:\n"
     "  slablab record kernel -d 10 -o load.slt\n"
     "  slablab record kernel -o make.slt -- make -j8\n"
     "  slablab record kernel -o server.slt -d 2.5 --buffer-size 64M --call-sites\n"
     "  slablab replay load.slt\n\n"
-    "Exit status: 0 a trace was written, whatever the command's own status, which is said; 1 the "
-    "recording\nfailed; 2 something is missing, which is said: tracefs, the right to use it, the "
-    "command.",
+    "Exit status: 0 a trace was written, whatever the command's own status and whatever was lost, "
+    "which is\nsaid; 1 the recording failed; 2 something is missing, which is said: tracefs, the "
+    "right to use it, the\ncommand.",
     NULL,
     NULL,
     NULL};
@@ -132,9 +135,9 @@ static void say_started(const struct kernel_run *run)
         fprintf(stderr,
                 "removed from the kernel's tracing what a recording that was killed left (%u "
                 "instance%s)\n",
-                run->instance.removed, run->instance.removed == 1 ? "" : "s");
+                run->instance.removed, command_plural(run->instance.removed));
     fprintf(stderr, "recording %u CPU%s, each with a ring buffer of %llu KiB",
-            run->instance.nr_cpus, run->instance.nr_cpus == 1 ? "" : "s",
+            run->instance.nr_cpus, command_plural(run->instance.nr_cpus),
             (unsigned long long)run->instance.buffer_kib);
     if (run->seconds > 0)
         fprintf(stderr, ", for %g s\n", run->seconds);
@@ -158,14 +161,30 @@ static void say_caches(const struct kernel_caches_report *caches)
                 caches->example);
 }
 
+/* What helps where events were lost: buffers of four times the size. */
+static const char *advise(const struct kernel_run *run, char advice[80])
+{
+    static const char units[] = "KMG";
+    uint64_t size = run->buffer_bytes * 4 / 1024;
+    unsigned unit = 0;
+
+    for (; unit < 2 && size % 1024 == 0; unit++)
+        size /= 1024;
+    snprintf(advice, 80, "record again with --buffer-size %llu%c (the default is %dM)",
+             (unsigned long long)size, units[unit], DEFAULT_BUFFER >> 20);
+    return advice;
+}
+
 static void say_report(const struct arguments *arguments, const struct kernel_record_report *report)
 {
-    fprintf(stderr, "%llu events in %.3f s, %llu written to %s\n",
-            (unsigned long long)report->recorded, arguments->run.elapsed,
-            (unsigned long long)report->events, arguments->output);
+    char advice[80];
+
+    fprintf(stderr, "%llu event%s in %.3f s, %llu written to %s\n",
+            (unsigned long long)report->recorded, command_plural(report->recorded),
+            arguments->run.elapsed, (unsigned long long)report->events, arguments->output);
     fprintf(stderr, "  %10llu  events of the recorder itself: left out\n",
             (unsigned long long)report->left_out);
-    repairs_print(&report->repairs, report->events, stderr);
+    repairs_print(&report->repairs, report->recorded, advise(&arguments->run, advice), stderr);
     say_caches(&report->caches);
 }
 

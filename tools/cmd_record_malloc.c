@@ -89,12 +89,6 @@ static void show_progress(void *context, uint64_t events)
     command_progress("%s: %llu events", (const char *)context, (unsigned long long)events);
 }
 
-/* "1 thread", "2 threads" */
-static const char *plural(uint64_t count)
-{
-    return count == 1 ? "" : "s";
-}
-
 /* Of a recording that is not whole. */
 static void say_stopped(const struct arguments *arguments,
                         const struct malloc_record_report *report)
@@ -116,17 +110,20 @@ static void say_stopped(const struct arguments *arguments,
 
 static void say_report(const struct arguments *arguments, const struct malloc_record_report *report)
 {
-    fprintf(stderr,
-            "%s: %llu allocations and %llu frees of %llu thread%s in %llu program%s, %llu events "
-            "written to %s\n",
-            arguments->command[0], (unsigned long long)report->allocs,
-            (unsigned long long)report->frees, (unsigned long long)report->threads,
-            plural(report->threads), (unsigned long long)report->images, plural(report->images),
-            (unsigned long long)report->events, arguments->output);
+    fprintf(
+        stderr,
+        "%s: %llu allocation%s and %llu free%s of %llu thread%s in %llu program%s, %llu event%s "
+        "written to %s\n",
+        arguments->command[0], (unsigned long long)report->allocs, command_plural(report->allocs),
+        (unsigned long long)report->frees, command_plural(report->frees),
+        (unsigned long long)report->threads, command_plural(report->threads),
+        (unsigned long long)report->images, command_plural(report->images),
+        (unsigned long long)report->events, command_plural(report->events), arguments->output);
     if (report->failed_allocs)
-        fprintf(stderr, "%s: %llu allocations failed and are left out\n", arguments->command[0],
-                (unsigned long long)report->failed_allocs);
-    repairs_print(&report->repairs, report->events, stderr);
+        fprintf(stderr, "%s: %llu allocation%s failed, left out\n", arguments->command[0],
+                (unsigned long long)report->failed_allocs, command_plural(report->failed_allocs));
+    repairs_print(&report->repairs, report->allocs + report->frees + report->null_frees, NULL,
+                  stderr);
 }
 
 /* Ticks of a counter at its rate since it was first read; of the system's clock they are ns. */

@@ -54,6 +54,11 @@ error_t command_one_trace(int key, char *text, struct argp_state *state, const c
     return ARGP_ERR_UNKNOWN;
 }
 
+const char *command_plural(unsigned long long count)
+{
+    return count == 1 ? "" : "s";
+}
+
 int command_failed(int code, const struct error *error)
 {
     command_progress_clear();

@@ -57,6 +57,9 @@ error_t command_one_trace(int key, char *text, struct argp_state *state, const c
 char *command_help_table(int key, const char *text, const char *heading,
                          void (*rows)(FILE *stream));
 
+/* "1 event", "2 events": what follows the noun. */
+const char *command_plural(unsigned long long count);
+
 /* Says on stderr what went wrong and turns a negative errno into an exit status. */
 int command_failed(int code, const struct error *error);
 

@@ -4,6 +4,7 @@
 
 #include "sim/error.h"
 #include "tools/command.h"
+#include "traces/outfile.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -86,7 +87,9 @@ int gen_like(const char *input, const struct likeness_options *options, const ch
         return error_set(error, EINVAL,
                          "standard output cannot be read again to see how like it is; name a file "
                          "with -o");
-    code = likeness_read(input, &recorded, error);
+    code = outfile_spares(output, input, error);
+    if (!code)
+        code = likeness_read(input, &recorded, error);
     if (code)
         return code;
     code = generate_like(recorded, options, output, progress, report, error);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What is in a trace, for people: one screen of each thing, the whole of it is in the JSON. */
+#include "tools/command.h"
 #include "tools/info.h"
 #include "tools/repairs.h"
 
@@ -306,8 +307,15 @@ static void print_caches(const struct trace_summary *summary, FILE *stream)
 static void print_counts(const char *trace, const struct trace_summary *summary, FILE *stream)
 {
     fprintf(stream, "%s\n", trace);
-    fprintf(stream, "  %llu streams, %llu events over %.3f s; digest %s\n", (count)summary->streams,
-            (count)summary->events, (double)summary->duration_ns * 1e-9, summary->digest);
+    fprintf(stream, "  %llu stream%s, %llu event%s over %.3f s; digest %s\n",
+            (count)summary->streams, command_plural(summary->streams), (count)summary->events,
+            command_plural(summary->events), (double)summary->duration_ns * 1e-9, summary->digest);
+    if (summary->preloads)
+        fprintf(
+            stream,
+            "  of the events %llu preload objects, before the clock starts; --events of cut and "
+            "replay counts the other %llu\n",
+            (count)summary->preloads, (count)(summary->events - summary->preloads));
     fprintf(stream,
             "  recorded: %llu allocs, %llu frees, of these %llu from another stream than the "
             "alloc\n",
@@ -335,6 +343,7 @@ void info_print_text(const char *trace, const struct trace_summary *summary, FIL
     print_times(&summary->profile, stream);
     print_live(summary, stream);
     fprintf(stream, "\nmended by the importer\n");
-    repairs_print(&summary->repairs, summary->events, stream);
+    repairs_print(&summary->repairs, summary->allocs + summary->frees + summary->repairs.null_frees,
+                  NULL, stream);
     print_caches(summary, stream);
 }

@@ -8,7 +8,41 @@
  */
 #define LOSSY_PER_MILLE 5
 
-void repairs_print(const struct trace_repairs *repairs, uint64_t events, FILE *stream)
+/* As trace_repairs has it; a text can have been made that says otherwise. */
+static uint64_t dropped_frees(const struct trace_repairs *repairs)
+{
+    return repairs->never_seen_frees > repairs->preloaded
+               ? repairs->never_seen_frees - repairs->preloaded
+               : 0;
+}
+
+uint64_t repairs_recorded(const struct trace_repairs *repairs, uint64_t written)
+{
+    uint64_t inserted = repairs->preloaded + repairs->refreed + repairs->implied_frees;
+
+    return (written > inserted ? written - inserted : 0) + repairs->null_frees +
+           dropped_frees(repairs);
+}
+
+static void warn_of_losses(const struct trace_repairs *repairs, uint64_t recorded,
+                           const char *advice, FILE *stream)
+{
+    uint64_t lost = repairs->lost_events, all = recorded + lost;
+
+    if (lost)
+        fprintf(stream,
+                "  warning: the recording is not whole: %.3g%% of all events were lost, %llu of "
+                "%llu; %s\n",
+                100 * (double)lost / (double)all, (unsigned long long)lost, (unsigned long long)all,
+                advice);
+    else if (repairs->refreed * 1000 > recorded * LOSSY_PER_MILLE)
+        fprintf(stream,
+                "  warning: events seem to have been lost, though the recorder counted none; %s\n",
+                advice);
+}
+
+void repairs_print(const struct trace_repairs *repairs, uint64_t recorded, const char *advice,
+                   FILE *stream)
 {
     const struct {
         uint64_t count;
@@ -19,8 +53,8 @@ void repairs_print(const struct trace_repairs *repairs, uint64_t events, FILE *s
         {repairs->implied_frees,
          "frees untraced (the address was handed out again, or its process ended): inserted"},
         {repairs->preloaded, "frees of objects older than the recording: allocated beforehand"},
-        {repairs->never_seen_frees - repairs->preloaded,
-         "frees of objects never seen, kind unknown: dropped"},
+        {dropped_frees(repairs),
+         "frees of objects never seen: dropped (kind unknown, or --unmatched drop)"},
         {repairs->refreed, "allocs untraced (the address was freed again): inserted half-way"},
         {repairs->skipped_records, "records that are no allocation event: skipped"},
     };
@@ -34,7 +68,9 @@ void repairs_print(const struct trace_repairs *repairs, uint64_t events, FILE *s
     }
     if (!any)
         fprintf(stream, "  nothing to mend\n");
-    if (repairs->lost_events || repairs->refreed * 1000 > events * LOSSY_PER_MILLE)
-        fprintf(stream, "  warning: events seem to have been lost; record with larger buffers "
-                        "(perf record -m 16M, slablab record kernel --buffer-size 64M)\n");
+    warn_of_losses(repairs, recorded,
+                   advice ? advice
+                          : "record again with larger buffers (perf record -m 64M, slablab record "
+                            "kernel --buffer-size 64M)",
+                   stream);
 }

@@ -258,6 +258,7 @@ static int series_open(struct session *session, struct error *error)
 {
     const struct session_arguments *arguments = session->arguments;
     bool beside = arguments->json && strcmp(arguments->json, "-") != 0;
+    int code;
 
     const struct replay_options *options = &arguments->options;
 
@@ -277,7 +278,8 @@ static int series_open(struct session *session, struct error *error)
     if (arguments->json && strcmp(arguments->json, session->series_path) == 0)
         return error_set(error, EINVAL, "%s: records and side file cannot be one file",
                          arguments->json);
-    return outfile_open(&session->series, session->series_path, error);
+    code = outfile_spares(session->series_path, arguments->trace, error);
+    return code ? code : outfile_open(&session->series, session->series_path, error);
 }
 
 static int run_session(struct session *session, struct error *error)
@@ -288,6 +290,8 @@ static int run_session(struct session *session, struct error *error)
     int code = 0;
 
     if (arguments->json)
+        code = outfile_spares(arguments->json, trace, error);
+    if (code == 0 && arguments->json)
         code = outfile_open(&session->json, arguments->json, error);
     if (code == 0)
         code = series_open(session, error);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The table after `replay`. */
+#include "tools/command.h"
 #include "tools/record.h"
 #include "tools/replay_table_internal.h"
 #include "tools/series.h"
@@ -362,6 +363,8 @@ static void machines_print(const struct replay_table *table, FILE *stream)
 {
     for (size_t i = 0; i < table->count; i++) {
         const struct row *row = &table->rows[i];
+        uint32_t cpus = record_count(row->last, "machine.cpus");
+        uint32_t nodes = record_count(row->last, "machine.nodes");
         size_t j = 0;
 
         while (j < i && strcmp(table->rows[j].machine, row->machine) != 0)
@@ -369,10 +372,9 @@ static void machines_print(const struct replay_table *table, FILE *stream)
         if (j < i || strcmp(record_text(row->last, "machine.kind"), "virtual") != 0)
             continue;
         fprintf(stream,
-                "simulated on %s: %.0f CPUs on %.0f nodes, %.4g GHz, costs of %s; times are "
+                "simulated on %s: %u CPU%s on %u node%s, %.4g GHz, costs of %s; times are "
                 "virtual\n",
-                row->machine, record_number(row->last, "machine.cpus"),
-                record_number(row->last, "machine.nodes"),
+                row->machine, cpus, command_plural(cpus), nodes, command_plural(nodes),
                 record_number(row->last, "machine.hz") * 1e-9,
                 record_text(row->last, "machine.costs"));
     }

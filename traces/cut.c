@@ -23,20 +23,26 @@ struct cut {
     struct cut_report *report;
     struct cut_object *objects; /* by number */
     size_t nr_objects, room_objects;
-    uint64_t births, position; /* allocations and events so far */
+    uint64_t births, position; /* allocations, and events that are no preloads, so far */
+    uint64_t preloads;         /* in the input */
     uint64_t base_ns;
     bool begun;
     struct trace_repairs repairs, *by_cache; /* untyped first, then by cache + 1 */
     size_t room_by_cache;
 };
 
+/* What is preloaded comes before all events, in no range; what lives of it is preloaded again. */
 static bool cut_is_before(const struct cut *cut, const struct trace_event *event)
 {
+    if (event->origin == TRACE_PRELOADED)
+        return true;
     return (cut->range->unit == CUT_EVENTS ? cut->position : event->time_ns) < cut->range->first;
 }
 
 static bool cut_is_after(const struct cut *cut, const struct trace_event *event)
 {
+    if (event->origin == TRACE_PRELOADED)
+        return false;
     return (cut->range->unit == CUT_EVENTS ? cut->position : event->time_ns) >= cut->range->after;
 }
 
@@ -155,11 +161,15 @@ static int cut_events(struct cut *cut, struct error *error)
     do {
         count = trace_read(cut->copy.reader, events, sizeof events / sizeof *events, error);
         code = count < 0 ? (int)count : copy_definitions(&cut->copy, error);
-        for (ssize_t i = 0; !code && i < count; i++, cut->position++) {
+        for (ssize_t i = 0; !code && i < count; i++) {
+            bool preload = events[i].origin == TRACE_PRELOADED;
+
             if (!cut_is_before(cut, &events[i]) && !cut_is_after(cut, &events[i]))
                 code = cut_event(cut, &events[i], error);
             if (!code && !cut_is_after(cut, &events[i]) && cut_follow(cut, &events[i]))
                 code = error_set(error, ENOMEM, "%s", strerror(ENOMEM));
+            cut->preloads += preload;
+            cut->position += !preload;
         }
     } while (!code && count > 0);
     return code;
@@ -171,6 +181,12 @@ static int cut_end(struct cut *cut, const char *input, struct error *error)
     json_t *asked;
     size_t caches;
 
+    if (!cut->begun && cut->preloads)
+        return error_set(error, EINVAL,
+                         "%s: none of its %llu events is in the range asked for; the %llu objects "
+                         "that it preloads are not counted",
+                         input, (unsigned long long)cut->position,
+                         (unsigned long long)cut->preloads);
     if (!cut->begun)
         return error_set(error, EINVAL, "%s: none of its %llu events is in the range asked for",
                          input, (unsigned long long)cut->position);

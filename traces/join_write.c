@@ -187,16 +187,24 @@ static int join_write_preloads(struct join *join, struct error *error)
     return code;
 }
 
+/* Where nothing tells what was freed again, that free is dropped too, and counted as such. */
 static int join_write_inferred(struct join *join, struct address *address,
                                const struct spill_record *record, struct error *error)
 {
     int64_t type = join_guess_type(join, address, record->cache);
+    struct trace_repairs *repairs;
 
     if (type < 0 && type != -ENOENT)
         return (int)type;
+    repairs = join_repairs_of(join, record->cache, type);
+    if (type < 0) {
+        join->repairs.never_seen_frees++;
+        repairs->never_seen_frees++;
+        return 0;
+    }
     join->repairs.refreed++;
-    join_repairs_of(join, record->cache, type)->refreed++;
-    return type < 0 ? 0 : join_write_alloc(join, address, record, (uint32_t)type, error);
+    repairs->refreed++;
+    return join_write_alloc(join, address, record, (uint32_t)type, error);
 }
 
 static int join_write_implied(struct join *join, struct address *address,

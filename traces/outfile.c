@@ -231,6 +231,24 @@ int outfile_open(struct outfile *file, const char *path, struct error *error)
     return code;
 }
 
+static bool path_status(const char *path, int standard, struct stat *status)
+{
+    return (strcmp(path, "-") ? stat(path, status) : fstat(standard, status)) == 0;
+}
+
+int outfile_spares(const char *path, const char *input, struct error *error)
+{
+    struct stat in, out;
+
+    if (!path_status(input, STDIN_FILENO, &in) || !path_status(path, STDOUT_FILENO, &out) ||
+        !S_ISREG(in.st_mode) || in.st_dev != out.st_dev || in.st_ino != out.st_ino)
+        return 0;
+    return error_set(error, EINVAL,
+                     "%s: input and output are one file, which would be written over; name another "
+                     "to write",
+                     strcmp(input, "-") ? input : "standard input");
+}
+
 /* The rename itself must reach the disk: it is a change of the folder. */
 static int outfile_sync_folder(const char *path)
 {

@@ -24,6 +24,12 @@ struct outfile {
  * path.
  */
 int outfile_open(struct outfile *file, const char *path, struct error *error);
+/*
+ * -EINVAL where writing `path` would be writing over `input`, which is read: they are one file, by
+ * whatever names and links. "-" is standard output here, standard input there. To be asked first of
+ * each input.
+ */
+int outfile_spares(const char *path, const char *input, struct error *error);
 /* Flushes, syncs file and folder, renames. On error nothing is left behind. */
 int outfile_commit(struct outfile *file, struct error *error);
 void outfile_discard(struct outfile *file);

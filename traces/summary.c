@@ -77,6 +77,7 @@ static void summary_add_alloc(struct summary_pass *pass, const struct trace_even
     if (++row->live > cache->peak_live_objects)
         cache->peak_live_objects = row->live;
     row->inferred += event->origin == TRACE_INFERRED;
+    summary->preloads += event->origin == TRACE_PRELOADED;
     if (event->origin != TRACE_RECORDED)
         return;
     summary->allocs++;
@@ -138,20 +139,26 @@ static int summary_read_events(struct summary_pass *pass, struct trace_event *ev
     return (int)count;
 }
 
-/* Recorded frees that an importer left out of the file: nothing told what their objects were. */
-static uint64_t summary_dropped_frees(const struct trace_repairs *repairs, uint64_t inferred)
+/*
+ * How many recorded frees an importer left out of the file: nothing told what their objects were.
+ * Older files count some of them as freed again, though no allocation was inserted.
+ */
+static uint64_t summary_settle_repairs(struct trace_repairs *repairs, uint64_t inferred)
 {
-    uint64_t unmatched = repairs->never_seen_frees + repairs->refreed;
-    uint64_t mended = repairs->preloaded + inferred;
-
-    return unmatched > mended ? unmatched - mended : 0;
+    if (repairs->refreed > inferred) {
+        repairs->never_seen_frees += repairs->refreed - inferred;
+        repairs->refreed = inferred;
+    }
+    return repairs->never_seen_frees > repairs->preloaded
+               ? repairs->never_seen_frees - repairs->preloaded
+               : 0;
 }
 
 /* Names, repairs, and the frees that an importer dropped for want of an object. */
 static int summary_finish(struct summary_pass *pass)
 {
     struct trace_summary *summary = pass->summary;
-    const struct trace_repairs *repairs = trace_get_repairs(pass->reader);
+    struct trace_repairs *repairs = &summary->repairs;
     struct trace_cache_summary untyped;
     uint64_t inferred = 0;
     size_t nr_caches, nr_streams;
@@ -175,7 +182,7 @@ static int summary_finish(struct summary_pass *pass)
         cache->flags = i < nr_caches ? caches[i].flags : 0;
         cache->repairs = *trace_get_cache_repairs(pass->reader, i);
         row = &pass->rows[i < nr_caches ? i + 1 : 0];
-        cache->frees += summary_dropped_frees(&cache->repairs, row->inferred);
+        cache->frees += summary_settle_repairs(&cache->repairs, row->inferred);
         inferred += row->inferred;
         if (!cache->name)
             return -ENOMEM;
@@ -185,9 +192,9 @@ static int summary_finish(struct summary_pass *pass)
         if (!summary->by_stream[i].name)
             return -ENOMEM;
     }
-    summary->repairs = *repairs;
+    *repairs = *trace_get_repairs(pass->reader);
     summary->unmatched_frees = repairs->never_seen_frees + repairs->refreed;
-    summary->frees += summary_dropped_frees(repairs, inferred);
+    summary->frees += summary_settle_repairs(repairs, inferred);
     summary->live_at_end = pass->live_objects;
     profile_finish(&summary->profile);
     memcpy(summary->digest, trace_digest(pass->reader), sizeof summary->digest);

@@ -27,6 +27,7 @@ struct trace_stream_summary {
 /* Counts as traces/README.md of the samples defines them: what was recorded, repairs apart. */
 struct trace_summary {
     uint64_t streams, events;    /* events: all in the file, inserted ones too */
+    uint64_t preloads;           /* of events: before the clock of a replay starts */
     uint64_t allocs;             /* recorded: neither preloaded nor inferred */
     uint64_t frees;              /* recorded: not null, unmatched ones included, dropped ones too */
     uint64_t unmatched_frees;    /* = never_seen_frees + refreed */

@@ -79,15 +79,23 @@ struct trace_event {
     uint8_t origin;     /* enum trace_origin */
 };
 
-/* What a recording lost and an importer mended: counts by cause. See info's keys in
- * results/FORMAT.md. */
+/*
+ * What a recording lost and an importer mended: counts by cause. See info's keys in
+ * results/FORMAT.md. Of an import they add up:
+ *
+ *   events written == recorded - null_frees - (never_seen_frees - preloaded)
+ *                     + preloaded + refreed + implied_frees
+ */
 struct trace_repairs {
     uint64_t null_frees;       /* dropped */
     uint64_t implied_frees;    /* inserted */
     uint64_t never_seen_frees; /* of objects older than the recording (or lost) */
-    uint64_t preloaded;       /* of never_seen_frees: got a preloaded alloc; the rest are dropped */
-    uint64_t refreed;         /* freed again with no alloc between: an alloc was inserted, or the
-                                 free dropped when nothing tells what was freed */
+    /* Of never_seen_frees: got a preloaded alloc. The rest are dropped: nothing tells what was
+     * freed, or no preloads were wanted. */
+    uint64_t preloaded;
+    /* Freed again with no alloc between: one was inserted. Older files count dropped ones here too,
+     * a summary does not. */
+    uint64_t refreed;
     uint64_t lost_events;     /* as the recorder said */
     uint64_t skipped_records; /* lines or records that are no allocation event */
 };

@@ -7,7 +7,10 @@
 
 enum cut_unit { CUT_EVENTS, CUT_TIME_NS };
 
-/* From `first` to before `after`, counted in events from 0 or in ns from the start. */
+/*
+ * From `first` to before `after`, counted in events from 0 or in ns from the start. As a replay
+ * counts them: preloads come before the clock starts, and are no events.
+ */
 struct cut_range {
     enum cut_unit unit;
     uint64_t first, after; /* UINT64_MAX: to the end */
@@ -15,7 +18,7 @@ struct cut_range {
 
 struct cut_report {
     uint64_t preloaded; /* objects that were live at the beginning */
-    uint64_t events;    /* of the trace in the range */
+    uint64_t events;    /* in the range */
 };
 
 /*

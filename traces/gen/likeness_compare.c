@@ -111,45 +111,54 @@ static struct likeness_distance likeness_ratio(const char *what, double recorded
                                       generated};
 }
 
-/* Live objects per CPU after this many events per CPU; a series says what there is in between. */
+/*
+ * Live objects per CPU after this many events per CPU; a series says what there is in between. Its
+ * last interval need not be full.
+ */
 static double likeness_live_at(const struct likeness *likeness, double events)
 {
     const struct live_series *series = &likeness->series;
-    double place, before, after;
+    double place, before, after, within;
     size_t interval;
 
     if (!series->count)
         return 0;
-    place = events * (double)likeness->streams / (double)series->length;
-    interval = (size_t)place;
+    place = events * (double)likeness->streams;
+    interval = (size_t)(place / (double)series->length);
     if (interval >= series->count)
         interval = series->count - 1;
     before = interval ? (double)series->intervals[interval - 1].objects : 0;
     after = (double)series->intervals[interval].objects;
-    return (before + (after - before) * fmin(place - (double)interval, 1)) /
-           (double)likeness->streams;
+    within = (place - (double)interval * (double)series->length) /
+             (double)series->intervals[interval].events;
+    return (before + (after - before) * fmin(within, 1)) / (double)likeness->streams;
 }
 
 /*
- * How far the two live sets are apart on average over the events that both have a CPU, as a share
- * of the recorded peak.
+ * How far the two live sets are apart over one time through the recording: of the area below either
+ * curve, the part that is not below both. That time takes the generated load as many events of a
+ * CPU as were recorded, and what follows is the recording anew; or all the events it has, if those
+ * are fewer.
  */
 static struct likeness_distance likeness_shapes(const struct likeness *recorded,
                                                 const struct likeness *generated)
 {
     enum { POINTS = 1000 };
     double a = likeness_share(recorded->events, recorded->streams);
-    double b = likeness_share(generated->events, generated->streams);
-    double peak = likeness_share(recorded->peak_live, recorded->streams), sum = 0;
+    double b = fmin(a, likeness_share(generated->events, generated->streams));
+    double either = 0, both = 0;
 
-    for (unsigned i = 0; i < POINTS && peak > 0 && b > 0; i++) {
-        double events = fmin(a, b) * (i + 0.5) / POINTS;
+    for (unsigned i = 0; i < POINTS; i++) {
+        double part = (i + 0.5) / POINTS;
+        double was = likeness_live_at(recorded, part * a);
+        double is = likeness_live_at(generated, part * b);
 
-        sum += fabs(likeness_live_at(recorded, events) - likeness_live_at(generated, events));
+        either += fmax(was, is);
+        both += fmin(was, is);
     }
     return (struct likeness_distance){
-        "objects live over the events (at the end)", peak > 0 ? "mean difference by peak" : NULL,
-        peak > 0 ? sum / POINTS / peak : 0, likeness_live_at(recorded, a),
+        "objects live over the recording (at its end)", either > 0 ? "area not shared" : NULL,
+        either > 0 ? 1 - both / either : 0, likeness_live_at(recorded, a),
         likeness_live_at(generated, b)};
 }
 
