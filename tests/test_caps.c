@@ -288,6 +288,8 @@ static void what_is_tried_has_memory_in_proportion(void **state)
     bool told;
 
     (void)state;
+    if (strstr(getenv("LD_PRELOAD") ?: "", "vgpreload"))
+        skip(); /* valgrind hands out addresses itself, and heeds no limit of them */
     assert_int_equal(survives(take_memory, &little, 1000, &told, &error), 0);
     assert_int_equal(survives(take_memory, &much, 1000, &told, &error), -EINVAL);
     assert_true(told);
