@@ -68,7 +68,7 @@ static void find_place(const char *path, const char *name)
         fail_msg("%s has no line %s", path, mark);
 }
 
-/* Tells a place's commands from those that it may have beside them: NULL takes all. */
+/* Of the block only lines that hold `with`, unless NULL: a study has commands of several loads. */
 static void write_commands(const char *with)
 {
     char path[128];
@@ -106,7 +106,7 @@ static void run_commands(const char *edit)
 
     snprintf(command, sizeof command,
              "SLABLAB=$(realpath \"$SLABLAB\") && ln -sfn \"$PWD/traces\" @/traces && cd @ && "
-             "rm -f records && sed -i '%s' commands && SLABLAB=$SLABLAB bash commands",
+             "rm -f records && sed -i '%s' commands && bash commands",
              edit);
     printed = cli_ask(command, &status);
     if (status)
