@@ -2,7 +2,7 @@
 terminal_kind = 'svg'
 output_file = 'netperf-48-opteron-6172x4-throughput-over-threads.svg'
 data_file = 'netperf-48-opteron-6172x4-throughput-over-threads.dat'
-title_text = 'Throughput from 1 to 48 threads: spl scales best (34.12 times), bufctl worst (0.10)'
+title_text = 'Throughput from 1 to 48 threads: spl scales best (36.10 times), bufctl worst (0.10)'
 caption_text = 'trace netperf-48.slt; simulated on opteron-6172x4, in virtual time'
 note_text = 'each design at its fastest size, in brackets'
 array names[7] = ["bufctl", "helenos", "magazine", "null", "slabifier", "spl", "x15"]

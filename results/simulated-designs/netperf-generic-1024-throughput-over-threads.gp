@@ -2,7 +2,7 @@
 terminal_kind = 'svg'
 output_file = 'netperf-generic-1024-throughput-over-threads.svg'
 data_file = 'netperf-generic-1024-throughput-over-threads.dat'
-title_text = 'Throughput from 1 to 256 threads: magazine scales best (10.69 times), bufctl worst (0.07)'
+title_text = 'Throughput from 1 to 256 threads: magazine scales best (10.71 times), bufctl worst (0.07)'
 caption_text = 'trace netperf.slt; simulated on generic-1024, in virtual time'
 note_text = 'each design at its fastest size, in brackets'
 array names[6] = ["bufctl", "helenos", "magazine", "null", "slabifier", "x15"]
