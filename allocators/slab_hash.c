@@ -46,7 +46,7 @@ void slab_hash_cleanup(struct slab_hash *hash)
     hash->lists = NULL;
 }
 
-static void chain_note(struct slab_hash *hash, uint64_t length)
+static void chain_note(struct slab_hash *hash, uint32_t length)
 {
     if (length > hash->longest_chain)
         hash->longest_chain = length;
@@ -69,7 +69,7 @@ static void hash_double(struct slab_hash *hash)
     hash->shift--;
     for (size_t i = 0; i < old_lists; i++) {
         struct bufctl *bufctl, *next;
-        uint64_t length = 0;
+        uint32_t length = 0;
 
         cds_hlist_for_each_entry_safe_2(bufctl, next, &old[i], link) {
             cds_hlist_add_head(&bufctl->link, list_of(hash, bufctl->buffer));
@@ -96,7 +96,7 @@ void slab_hash_insert(struct slab_hash *hash, struct bufctl *bufctl)
 struct bufctl *slab_hash_remove(struct slab_hash *hash, const void *buffer)
 {
     struct bufctl *bufctl;
-    uint64_t probes = 0;
+    uint32_t probes = 0;
 
     cds_hlist_for_each_entry_2(bufctl, list_of(hash, buffer), link) {
         probes++;
@@ -116,13 +116,13 @@ struct bufctl *slab_hash_remove(struct slab_hash *hash, const void *buffer)
 }
 
 /* Of those that were walked, and of all that are there now. */
-static uint64_t longest_chain(const struct slab_hash *hash)
+static uint32_t longest_chain(const struct slab_hash *hash)
 {
-    uint64_t longest = hash->longest_chain;
+    uint32_t longest = hash->longest_chain;
 
     for (size_t i = 0; i < hash->nr_lists; i++) {
         const struct cds_hlist_node *node;
-        uint64_t length = 0;
+        uint32_t length = 0;
 
         cds_hlist_for_each(node, &hash->lists[i])
             length++;

@@ -30,8 +30,8 @@ struct slab_hash {
 
     uint64_t lookups;
     uint64_t probes;         /* entries compared in all lookups */
-    uint64_t longest_lookup; /* most entries compared in one */
-    uint64_t longest_chain;  /* seen by a lookup or a resize: an insert does not walk */
+    uint32_t longest_lookup; /* most entries compared in one */
+    uint32_t longest_chain;  /* seen by a lookup or a resize: an insert does not walk */
     uint64_t resizes;
     uint64_t failed_resizes;
     uint64_t resize_cycles; /* spent in resizes, failed ones included, the cache lock held */
