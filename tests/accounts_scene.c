@@ -59,7 +59,9 @@ size_t boot_bytes(void)
 
 uint64_t accounts_acquisitions(enum lock_class class, const char *owner)
 {
-    return account_self->locks[account_lock_id(class, owner)].acquisitions;
+    unsigned id = account_lock_id(class, owner); /* a new one where nobody has such a lock */
+
+    return id < account_self->nr_locks ? account_self->locks[id].acquisitions : 0;
 }
 
 /* ---- many CPUs ---- */
