@@ -189,6 +189,8 @@ static void a_description_of_other_things_than_words_is_no_hindrance(void **stat
     fclose(file);
     cli_run("report @/out -o @/odd.html");
     assert_refused("out/sweep.json: line 2: ");
+    cli_run("compare @/out");
+    assert_refused("out/sweep.json: line 2: ");
 }
 
 int main(void)

@@ -407,17 +407,19 @@ static void disturbed_leave_out(struct series *series, struct point *point)
 }
 
 /* How many runs the sweep has when it is done; 0: nothing there says it. */
-static size_t runs_planned(const char *folder)
+static int runs_planned(const char *folder, size_t *planned, struct error *error)
 {
-    struct error error;
     json_t *description;
     json_int_t runs;
+    int code = sweep_file_read(folder, &description, error);
 
-    if (sweep_file_read(folder, &description, &error) != 0)
-        return 0;
+    *planned = 0;
+    if (code)
+        return code == -ENOENT ? 0 : code;
     runs = json_integer_value(json_object_get(description, "runs"));
     json_decref(description);
-    return runs > 0 ? (size_t)runs : 0;
+    *planned = runs > 0 ? (size_t)runs : 0;
+    return 0;
 }
 
 int series_read(const char *folder, unsigned with, struct series *series, struct error *error)
@@ -431,7 +433,8 @@ int series_read(const char *folder, unsigned with, struct series *series, struct
     code = runs_file_read(folder, note_last, &reading, NULL, error);
     reading.number = 0;
     series->there = json_object_size(reading.last);
-    series->planned = runs_planned(folder);
+    if (code == 0)
+        code = runs_planned(folder, &series->planned, error);
     if (code == 0)
         code = runs_file_read(folder, visit, &reading, NULL, error);
     json_decref(reading.last);

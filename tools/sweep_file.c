@@ -101,7 +101,9 @@ int sweep_file_read(const char *folder, json_t **description, struct error *erro
     if (code)
         return code;
     if (access(path, F_OK) != 0) {
-        code = error_set(error, ENOENT, "%s: %s", path, strerror(errno));
+        bool nothing = errno == ENOENT || errno == ENOTDIR; /* or a file of runs alone */
+
+        code = error_set(error, nothing ? ENOENT : errno, "%s: %s", path, strerror(errno));
     } else if (!(*description = json_load_file(path, 0, &reason))) {
         code = error_set(error, EINVAL, "%s: line %d: %s", path, reason.line, reason.text);
     } else if (!json_is_array(json_object_get(*description, "options")) ||
