@@ -125,7 +125,7 @@ const char *clock_cpuinfo_objection(FILE *cpuinfo)
         else if (!has_flag(line, "nonstop_tsc"))
             objection = "/proc/cpuinfo does not list nonstop_tsc";
     }
-    if (!objection && !feof(cpuinfo))
+    if (!objection && (ferror(cpuinfo) || !feof(cpuinfo)))
         objection = "/proc/cpuinfo could not be read";
     free(line);
     return objection;

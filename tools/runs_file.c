@@ -123,7 +123,8 @@ static int read_lines(FILE *file, const char *path,
         code = read_line(&reader, line, (size_t)length, visit, context, error);
         whole += length;
     }
-    if (code == 0 && length < 0 && !feof(file)) /* also for want of memory, which is no end */
+    /* A want of memory is no end either, and in no flag. */
+    if (code == 0 && (ferror(file) || (length < 0 && !feof(file))))
         code = error_set(error, errno == ENOMEM ? ENOMEM : EIO, "%s: %s", path, strerror(errno));
     if (whole_bytes)
         *whole_bytes = whole;

@@ -55,7 +55,7 @@ int malloc_sites_load(struct malloc_sites *sites, const char *maps)
         return 0;
     while (!code && getline(&line, &room, file) > 0)
         code = malloc_sites_line(sites, line);
-    if (!code && !feof(file))
+    if (!code && (ferror(file) || !feof(file)))
         code = errno ? -errno : -EIO;
     free(line);
     fclose(file);
