@@ -61,6 +61,7 @@ int sweep_folder_open(const char *folder, bool resume, const json_t *description
                       struct error *error)
 {
     long whole = -1;
+    bool there;
     char *path;
     int file, code = folder_make(folder, error);
 
@@ -68,10 +69,13 @@ int sweep_folder_open(const char *folder, bool resume, const json_t *description
         return code;
     if (asprintf(&path, "%s/%s", folder, RUNS_FILE_NAME) < 0)
         return error_set(error, ENOMEM, "no memory for a path");
-    if (access(path, F_OK) != 0 && resume) {
+    there = access(path, F_OK) == 0;
+    if (!there && errno != ENOENT) {
+        code = error_set(error, errno, "%s: %s", path, strerror(errno));
+    } else if (!there && resume) {
         code = error_set(error, ENOENT, "%s is not there: nothing to go on with", path);
         rmdir(folder); /* ours, if it is empty */
-    } else if (access(path, F_OK) != 0) {
+    } else if (!there) {
         code = sweep_file_write(folder, description, error);
     } else if (!resume) {
         code = error_set(error, EEXIST,
