@@ -303,7 +303,7 @@ check-aarch64:
 	    tests/test_coroutine.c sim/virtual/coroutine.c && \
 	TEST_WRAPPER=qemu-aarch64 tests/run build/aarch64 $(foreign_test)
 
-# Every allocation, page and system call of every command fails: see tests/faults/README.md. About 34,000 runs.
+# Every allocation, page and system call of every command fails: see tests/faults/README.md. About 37,000 runs.
 .PHONY: check-faults
 check-faults:
 	@$(MAKE) --no-print-directory CFG=release check-faults-run
@@ -452,7 +452,7 @@ help:
 	@echo 'make check-all  lint; the tests under sanitizers, valgrind, gcc and clang; coverage; schedules; faults; fuzz (hours;'
 	@echo '                STEPS="asan tsan" runs some of it: tests/check-all lists the steps)'
 	@echo 'make lint       clang-tidy and cppcheck over all sources (6 minutes, later less: what changed is read again)'
-	@echo 'make check-faults  every call that the program makes fails, one after another (34,000 runs, 8 to 10 minutes)'
+	@echo 'make check-faults  every call that the program makes fails, one after another (37,000 runs, 10 minutes)'
 	@echo 'make check-numa guests of 2, of 8 and of uneven nodes under emulation (about 6 minutes)'
 	@echo 'make fuzz       every reader and parser of options, FUZZ_RUNS=1000000 inputs each (hours)'
 	@echo 'make coverage   the tests, and how many lines of each room they reach: at least $(coverage_floors), in percent'
