@@ -3,6 +3,7 @@
 #include "tools/compare.h"
 
 #include "sim/error.h"
+#include "tools/command.h"
 #include "tools/counterpart.h"
 
 #include <errno.h>
@@ -217,11 +218,11 @@ static void example_print(const struct series *series, char *text, size_t size)
 
     if (series->count > 1)
         snprintf(others, sizeof others, " and %zu other%s", series->count - 1,
-                 series->count == 2 ? "" : "s");
+                 command_plural(series->count - 1));
     snprintf(text, size, "%s on %s (%u thread%s, %u replica%s)%s", point->name,
              strrchr(point->trace, '/') ? strrchr(point->trace, '/') + 1 : point->trace,
-             point->threads, point->threads == 1 ? "" : "s", point->replicas,
-             point->replicas == 1 ? "" : "s", others);
+             point->threads, command_plural(point->threads), point->replicas,
+             command_plural(point->replicas), others);
 }
 
 int compare_sources(const struct series *before, const struct series *after,

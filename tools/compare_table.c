@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A comparison for a person: the noise floor, a table a load, what the words rest on. */
+#include "tools/command.h"
 #include "tools/compare.h"
 
 #include <math.h>
@@ -10,7 +11,7 @@ void load_print(const struct point *point, FILE *stream)
     const char *slash = strrchr(point->trace, '/');
 
     fprintf(stream, "%s, %u thread%s", slash ? slash + 1 : point->trace, point->threads,
-            point->threads == 1 ? "" : "s");
+            command_plural(point->threads));
     if (point_is_simulated(point)) /* which takes as many replicas as it needs */
         fprintf(stream, ", simulated on %s", point->machine);
     else if (point->replicas > 1)
@@ -192,7 +193,7 @@ static void notes_print(const struct comparison *comparison, FILE *stream)
                 few->choices > 1 ? "; fewer if you name the --baseline" : "");
     if (comparison->tests)
         fprintf(stream, "  p: Mann-Whitney, corrected for %zu comparison%s (Holm)\n",
-                comparison->tests, comparison->tests > 1 ? "s" : "");
+                comparison->tests, command_plural(comparison->tests));
 }
 
 void comparison_print(const struct comparison *comparison, FILE *stream)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Fronts, knees and what to take: for a person, and as an object. */
+#include "tools/command.h"
 #include "tools/compare.h"
 #include "tools/no_memory.h"
 #include "tools/pareto.h"
@@ -91,7 +92,7 @@ static void nothing_shown(const struct pareto *pareto, const struct pareto_curve
     if (too_few) {
         fprintf(stream, "%zu run%s of each cannot show it, %zu could",
                 curve->points[curve->fastest].throughput.count,
-                curve->points[curve->fastest].throughput.count == 1 ? "" : "s",
+                command_plural(curve->points[curve->fastest].throughput.count),
                 differences_runs_needed(&curve->points[0].difference, pareto->tests));
         return;
     }

@@ -8,20 +8,12 @@
  */
 #define LOSSY_PER_MILLE 5
 
-/* As trace_repairs has it; a text can have been made that says otherwise. */
-static uint64_t dropped_frees(const struct trace_repairs *repairs)
-{
-    return repairs->never_seen_frees > repairs->preloaded
-               ? repairs->never_seen_frees - repairs->preloaded
-               : 0;
-}
-
 uint64_t repairs_recorded(const struct trace_repairs *repairs, uint64_t written)
 {
     uint64_t inserted = repairs->preloaded + repairs->refreed + repairs->implied_frees;
 
     return (written > inserted ? written - inserted : 0) + repairs->null_frees +
-           dropped_frees(repairs);
+           trace_repairs_dropped(repairs);
 }
 
 static void warn_of_losses(const struct trace_repairs *repairs, uint64_t recorded,
@@ -53,7 +45,7 @@ void repairs_print(const struct trace_repairs *repairs, uint64_t recorded, const
         {repairs->implied_frees,
          "frees untraced (the address was handed out again, or its process ended): inserted"},
         {repairs->preloaded, "frees of objects older than the recording: allocated beforehand"},
-        {dropped_frees(repairs),
+        {trace_repairs_dropped(repairs),
          "frees of objects never seen: dropped (kind unknown, or --unmatched drop)"},
         {repairs->refreed, "allocs untraced (the address was freed again): inserted half-way"},
         {repairs->skipped_records, "records that are no allocation event: skipped"},

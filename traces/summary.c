@@ -149,9 +149,7 @@ static uint64_t summary_settle_repairs(struct trace_repairs *repairs, uint64_t i
         repairs->never_seen_frees += repairs->refreed - inferred;
         repairs->refreed = inferred;
     }
-    return repairs->never_seen_frees > repairs->preloaded
-               ? repairs->never_seen_frees - repairs->preloaded
-               : 0;
+    return trace_repairs_dropped(repairs);
 }
 
 /* Names, repairs, and the frees that an importer dropped for want of an object. */

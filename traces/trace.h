@@ -100,6 +100,15 @@ struct trace_repairs {
     uint64_t skipped_records; /* lines or records that are no allocation event */
 };
 
+/* Frees that an importer left out; 0 where the counts, which a text can have been given, disagree.
+ */
+static inline uint64_t trace_repairs_dropped(const struct trace_repairs *repairs)
+{
+    return repairs->never_seen_frees > repairs->preloaded
+               ? repairs->never_seen_frees - repairs->preloaded
+               : 0;
+}
+
 /* What the end of a file says about all of it. */
 struct trace_totals {
     uint64_t events, allocs, frees; /* inserted ones too */
